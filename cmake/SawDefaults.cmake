@@ -1,0 +1,36 @@
+# What holds for the whole build when saw is the top-level project: build type, compiler cache, colours. A project
+# that contains saw decides these things itself.
+
+if(SAW_IS_TOP_LEVEL)
+  get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  if(NOT multi_config AND NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+  endif()
+
+  if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+    find_program(SAW_CCACHE ccache)
+    mark_as_advanced(SAW_CCACHE)
+    if(SAW_CCACHE)
+      set(CMAKE_CXX_COMPILER_LAUNCHER "${SAW_CCACHE}")
+    endif()
+  endif()
+endif()
+
+# Flags for targets of this project. They are private: whoever links saw compiles with their own.
+function(saw_configure_target target)
+  set_target_properties(${target} PROPERTIES
+    CXX_STANDARD 20
+    CXX_STANDARD_REQUIRED ON
+    CXX_EXTENSIONS OFF
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON
+    POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow)
+  if(SAW_WARNINGS_AS_ERRORS)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  # Nobody here reads errno or floating-point traps after a math function; without these two promises the compiler
+  # may not vectorise sqrt or speculate a division. NaN, Inf and the order of additions keep their IEEE meaning:
+  # -ffast-math is never used. Nor is -march=native: SIMD targets are chosen at run time.
+  target_compile_options(${target} PRIVATE -fno-math-errno -fno-trapping-math)
+endfunction()

@@ -1,0 +1,33 @@
+# Finds the libraries saw is built with and, where one is missing, says which package has it.
+
+set(SAW_APT_PACKAGES "")
+
+macro(saw_find package apt_package)
+  find_package(${package} QUIET ${ARGN})
+  if(NOT ${package}_FOUND)
+    list(APPEND SAW_APT_PACKAGES ${apt_package})
+  endif()
+endmacro()
+
+saw_find(OpenBLASOpenMP libopenblas-openmp-dev)
+saw_find(OpenMP "g++ (or libomp-dev for Clang)" COMPONENTS CXX)
+saw_find(fmt libfmt-dev)
+saw_find(hwy libhwy-dev)
+saw_find(nlohmann_json nlohmann-json3-dev)
+if(SAW_BUILD_TESTS)
+  saw_find(doctest doctest-dev)
+endif()
+if(SAW_BUILD_EXAMPLES OR SAW_BUILD_BENCH)
+  saw_find(CLI11 libcli11-dev)
+endif()
+if(SAW_BUILD_BENCH)
+  saw_find(benchmark libbenchmark-dev)
+endif()
+
+if(SAW_APT_PACKAGES)
+  list(JOIN SAW_APT_PACKAGES " " missing)
+  message(FATAL_ERROR
+    "saw: libraries are missing. On Debian or Ubuntu:\n"
+    "  apt-get install ${missing}\n"
+    "(scripts/demo and scripts/test do this for you.) Elsewhere, install the development files of the same libraries.")
+endif()
