@@ -1,0 +1,33 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace [[gnu::visibility("default")]] saw {
+
+/// What went wrong, for code that wants to react to it. People read what().
+enum class ErrorKind {
+  argument,  ///< a value that the function does not take (a negative probability, an axis out of range)
+  shape,     ///< shapes that do not fit together
+  dtype,     ///< element types that do not fit together
+  index,     ///< an element of an index or target tensor that is out of range
+  autograd,  ///< misuse of the tape (a second backward, an in-place change of a saved tensor)
+  io,        ///< a file that cannot be read, parsed or written; the text begins with "file:" or "file:line:"
+  internal,  ///< a defect of saw itself
+};
+
+/// The one exception type of saw. The text has the form
+/// `op: what is wrong; got …; expected …; hint`, or `file:line: what is wrong` for files.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  ErrorKind kind() const noexcept { return kind_; }
+
+ private:
+  ErrorKind kind_;
+};
+
+/// The name of a kind: "argument", "shape", …
+const char* to_string(ErrorKind kind);
+
+}  // namespace saw

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "saw/autograd/tensor.h"
+
+namespace [[gnu::visibility("default")]] saw {
+
+// Elementwise functions of two tensors with NumPy broadcasting. Dtypes must be equal (Error(dtype) names both);
+// a number beside a tensor takes the tensor's dtype. Shapes that do not broadcast throw Error(shape).
+
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor sub(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor div(const Tensor& a, const Tensor& b);  ///< floating only
+Tensor pow(const Tensor& base, const Tensor& exponent);
+Tensor maximum(const Tensor& a, const Tensor& b);  ///< ties share the gradient half and half; NaN wins
+Tensor minimum(const Tensor& a, const Tensor& b);
+
+/// x·factor + offset: what the operators with numbers become.
+Tensor affine(const Tensor& x, double factor, double offset);
+
+Tensor operator+(const Tensor& a, const Tensor& b);
+Tensor operator-(const Tensor& a, const Tensor& b);
+Tensor operator*(const Tensor& a, const Tensor& b);
+Tensor operator/(const Tensor& a, const Tensor& b);
+Tensor operator-(const Tensor& x);
+Tensor operator+(const Tensor& a, double b);
+Tensor operator-(const Tensor& a, double b);
+Tensor operator*(const Tensor& a, double b);
+Tensor operator/(const Tensor& a, double b);
+Tensor operator+(double a, const Tensor& b);
+Tensor operator-(double a, const Tensor& b);
+Tensor operator*(double a, const Tensor& b);
+Tensor operator/(double a, const Tensor& b);
+
+}  // namespace saw

@@ -1,0 +1,32 @@
+#pragma once
+
+// For sources of autograd/, not for users: the ops of each family file, for the registry.
+
+#include <vector>
+
+#include "saw/autograd/op_info.h"
+
+namespace saw {
+
+using OpList = std::vector<const OpInfo*>;
+
+OpList attention_ops();
+OpList binary_ops();
+OpList compare_ops();
+OpList conv_ops();
+OpList dropout_ops();
+OpList einsum_ops();
+OpList index_ops();
+OpList loss_ops();
+OpList matmul_ops();
+OpList norm_ops();
+OpList reduce_ops();
+OpList segment_ops();
+OpList shape_ops();
+OpList softmax_ops();
+OpList sort_ops();
+OpList statistics_ops();
+OpList unary_ops();
+OpList view_ops();
+
+}  // namespace saw

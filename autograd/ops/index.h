@@ -1,0 +1,23 @@
+#pragma once
+
+#include "saw/autograd/tensor.h"
+
+namespace [[gnu::visibility("default")]] saw {
+
+// Indices are int64 tensors; an index outside 0 … size − 1 throws Error(index) with its place and value.
+// Scattering adds in a fixed order, so results do not depend on the number of threads.
+
+/// result[i][j] = x[index[i][j]][j] along axis 0, likewise for other axes; x and index have equal rank, and index fits in x elsewhere.
+Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index);
+/// x with source added at index along an axis (the reverse of gather): result[index[i][j]][j] += source[i][j].
+Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& source);
+/// Rows (or other slices) of x in the order of a 1-dimensional index; repeats allowed.
+Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index);
+/// x with slices of `source` added: result[index[i]] += source[i] along the axis.
+Tensor index_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& source);
+/// The elements of x where the mask holds, in row-major order, as one dimension; mask has x's shape.
+Tensor masked_select(const Tensor& x, const Tensor& mask);
+/// Rows of a table (V, D) for index of any shape (…) → (…, D). Rows equal to padding_index give no gradient.
+Tensor embedding(const Tensor& table, const Tensor& index, std::int64_t padding_index = -1);
+
+}  // namespace saw

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string_view>
+
+#include "saw/autograd/tensor.h"
+
+namespace [[gnu::visibility("default")]] saw {
+
+/// Matrix product with NumPy's rules: 1-D operands are vectors, leading axes broadcast. Floating, equal dtypes.
+/// (n) (n) → (); (m,k) (k,n) → (m,n); (…,m,k) (…,k,n) → (…,m,n). Transposed and strided operands are not copied.
+Tensor matmul(const Tensor& a, const Tensor& b);
+
+/// x Wᵀ + b for x (…, in), weight (out, in), bias (out) or undefined → (…, out).
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+/// Einstein summation: "bij,bjk->bik", "ii->i", "...ij->...ji"; without "->" the letters that occur once, in order.
+/// One or more operands; contracted pairwise from the left through matmul.
+Tensor einsum(std::string_view equation, const TensorList& operands);
+
+}  // namespace saw

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "saw/autograd/tensor.h"
+
+namespace [[gnu::visibility("default")]] saw {
+
+/// exp(x − max) / Σ exp(x − max) along an axis. A row of −inf alone gives zeros.
+Tensor softmax(const Tensor& x, std::int64_t axis = -1);
+/// x − logsumexp(x) along an axis.
+Tensor log_softmax(const Tensor& x, std::int64_t axis = -1);
+
+}  // namespace saw
