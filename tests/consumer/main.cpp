@@ -1,0 +1,3 @@
+#include <saw/saw.h>
+
+int main() { return 0; }
