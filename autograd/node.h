@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "saw/autograd/record.h"
@@ -27,7 +28,21 @@ struct SavedTensor {
 };
 
 /// An op that happened, or (with op == nullptr) a leaf that collects its gradient.
-struct Node {
+struct Node : std::enable_shared_from_this<Node> {
+  /// A node that destroys its ancestors in a loop, however deep the chain.
+  static std::shared_ptr<Node> make();
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// The tensor as the op saw it, on the tape again if it was this node's own output.
+  /// Throws Error(autograd) when it was changed in place since.
+  Tensor unpack(const SavedTensor& saved);
+  /// Lets go of everything that only another backward would need.
+  void release();
+  /// "matmul", or for a leaf its name.
+  std::string describe() const;
+
   std::uint64_t sequence = 0;  // larger than that of every node it depends on
   const OpInfo* op = nullptr;
   std::vector<Edge> edges;
@@ -36,24 +51,25 @@ struct Node {
   std::vector<SavedTensor> saved;
   std::vector<SavedTensor> reference_inputs;
   std::vector<std::pair<std::uint32_t, Hook>> hooks;
-  bool released = false;
   std::string module_path;  // kept in anomaly mode only
+  bool released = false;
 
   // leaves
   Tensor grad;
   std::string name;
 
-  /// A node that destroys its ancestors in a loop, however deep the chain.
-  static std::shared_ptr<Node> make();
-  Node(const Node&) = delete;
-  Node& operator=(const Node&) = delete;
-  ~Node();
-
  private:
   Node();
 };
 
-/// Throws when a saved tensor was changed in place; returns it for use inside a backward.
-Tensor unpack(const Node& node, const SavedTensor& saved, std::weak_ptr<Node> self);
+/// x with a place of its own on the tape. When one tensor serves several inputs of an op, its aliases tell their
+/// gradients apart.
+Tensor alias(const Tensor& x);
+
+/// Anomaly mode of this thread, and the path of the module it is in ("" outside).
+bool is_anomaly_enabled();
+std::string current_module_path();
+/// Whether every element is finite; integers and bools are.
+bool all_finite(const Tensor& tensor);
 
 }  // namespace saw

@@ -14,12 +14,13 @@ namespace [[gnu::visibility("default")]] saw {
 /// What an op's backward sees. Undefined tensors stand for gradients that are zero or not asked for.
 class BackwardContext {
  public:
-  BackwardContext(Node& node, const TensorList& grad_outputs, bool recording);
+  BackwardContext(Node& node, const TensorList& grad_outputs, const std::vector<bool>& wanted, bool recording)
+      : node_(node), grad_outputs_(grad_outputs), wanted_(wanted), recording_(recording) {}
 
   /// The gradient of output `index`; undefined when nothing downstream used that output.
   const Tensor& grad_output(std::size_t index = 0) const { return grad_outputs_[index]; }
   /// Whether anyone wants the gradient of input `index`; what is not wanted may be returned undefined.
-  bool needs_grad(std::size_t index) const;
+  bool needs_grad(std::size_t index) const { return wanted_[index]; }
   /// Saved tensor `index`. Throws Error(autograd) when it was changed in place since.
   Tensor saved(std::size_t index) const;
   /// True while this backward is itself being recorded (create_graph).
@@ -28,6 +29,7 @@ class BackwardContext {
  private:
   Node& node_;
   const TensorList& grad_outputs_;
+  const std::vector<bool>& wanted_;  // per input
   bool recording_;
 };
 
@@ -39,16 +41,16 @@ using BackwardFunction = std::function<TensorList(const BackwardContext&)>;
 /// `plain`, `recorded_backward`, or `reference`.
 struct Gradient {
   /// Tensors that backward needs: inputs, or the op's own outputs (a node keeps those detached, so no cycle arises).
-  TensorList saved;
+  TensorList saved = {};
   /// First order. Runs with recording off; may call kernels on raw data.
-  BackwardFunction backward;
+  BackwardFunction backward = {};
   /// `backward` is made of recorded ops alone, so the same code serves every order.
   bool plain = false;
   /// For create_graph: backward once more, in recorded ops.
-  BackwardFunction recorded_backward;
+  BackwardFunction recorded_backward = {};
   /// For create_graph: the op made of plain ops, as a function of the inputs; the engine differentiates it. The node then
   /// keeps the op's inputs alive (list them in `saved` too if backward wants them: the memory is shared).
-  std::function<TensorList(const TensorList& inputs)> reference;
+  std::function<TensorList(const TensorList& inputs)> reference = {};
 };
 
 /// Whether an op over these inputs has to be recorded: recording is on and one of them requires a gradient.

@@ -16,6 +16,7 @@ OpList compare_ops();
 OpList conv_ops();
 OpList dropout_ops();
 OpList einsum_ops();
+OpList function_ops();
 OpList index_ops();
 OpList loss_ops();
 OpList matmul_ops();
