@@ -62,7 +62,7 @@ install_dependencies() {
     install_packages "${packages[@]%%|*}"
   elif [[ ! -e $root/build/build.ninja ]]; then
     # Another system: configuring finds out whether everything is there.
-    configure release >"/dev/null" 2>&1 || die "Something to build with is missing, and this system has no apt-get to get it with." "$(list_packages)"
+    configure release >&2 || die "" "Something is missing, and this system has no apt-get to get it with." "$(list_packages)"
   fi
 }
 
