@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <functional>
-#include <limits>
 #include <optional>
 #include <utility>
 
@@ -14,6 +12,7 @@
 #include "saw/autograd/op_info.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/families.h"
+#include "saw/autograd/ops/internal/convert.h"
 #include "saw/autograd/ops/internal/rearranged.h"
 #include "saw/autograd/parallel.h"
 #include "saw/autograd/record.h"
@@ -530,21 +529,6 @@ std::vector<Sample> clone_samples(SampleMaker& make) { return copy_samples(make,
 const OpInfo contiguous_info{"contiguous", "x, with row-major memory", true, contiguous_samples, no_errors};
 const OpInfo clone_info{"clone", "x, with memory of its own", true, clone_samples, no_errors};
 
-template <class To, class From>
-To convert(From value) {
-  if constexpr (std::is_same_v<To, bool>) {
-    return value != From{};
-  } else if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
-    // The conversion of what does not fit is undefined in C++: it saturates here, and NaN becomes 0.
-    if (std::isnan(value)) return 0;
-    if (value >= static_cast<From>(0x1p63)) return std::numeric_limits<std::int64_t>::max();
-    if (value < static_cast<From>(-0x1p63)) return std::numeric_limits<std::int64_t>::min();
-    return static_cast<To>(value);
-  } else {
-    return static_cast<To>(value);
-  }
-}
-
 Tensor to_reference(const Tensor& x, DType dtype) {
   Tensor y = Tensor::empty(x.shape(), dtype);
   dispatch_all(x.dtype(), [&]<class From>() {
@@ -757,7 +741,7 @@ Tensor to(const Tensor& x, DType dtype) {
       const From* in = source.data<From>();
       To* out = y.mutable_data<To>();
       parallel_for(0, x.numel(), convert_grain, [in, out](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) out[i] = convert<To>(in[i]);
+        for (std::int64_t i = begin; i < end; ++i) out[i] = convert_element<To>(in[i]);
       });
     });
   });

@@ -1,0 +1,220 @@
+#include "saw/autograd/ops/creation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "saw/autograd/check.h"
+#include "saw/autograd/dispatch.h"
+#include "saw/autograd/ops/internal/convert.h"
+#include "saw/autograd/ops/internal/indices.h"
+#include "saw/autograd/parallel.h"
+
+namespace saw {
+namespace {
+
+constexpr std::int64_t fill_grain = 1 << 16;
+constexpr std::int64_t draw_grain = 1 << 12;
+
+/// A tensor whose element i is f(i), computed in parallel over fixed chunks.
+template <class T, class F>
+Tensor generate(const Shape& shape, std::int64_t grain, const F& f) {
+  Tensor y = Tensor::empty(shape, dtype_of<T>());
+  T* out = y.mutable_data<T>();
+  parallel_for(0, y.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) out[i] = f(i);
+  });
+  return y;
+}
+
+template <class From>
+Tensor copy_of(const std::vector<From>& values, const Shape& shape) {
+  Tensor y = Tensor::empty(shape, dtype_of<From>());
+  if (y.numel() != static_cast<std::int64_t>(values.size()))
+    fail(ErrorKind::shape, "tensor: the values do not fill the shape; got {} values for {}; expected {}", values.size(),
+         shape, y.numel());
+  std::copy(values.begin(), values.end(), y.mutable_data<From>());
+  return y;
+}
+
+Shape flat(std::size_t count) { return {static_cast<std::int64_t>(count)}; }
+
+std::int64_t checked_count(const char* op, std::int64_t count) {
+  if (count < 0) fail(ErrorKind::argument, "{}: the count must not be negative; got {}", op, count);
+  return count;
+}
+
+}  // namespace
+
+Tensor zeros(const Shape& shape, DType dtype) {
+  Tensor y = Tensor::empty(shape, dtype);
+  char* bytes = static_cast<char*>(y.mutable_data(dtype));
+  // All bytes 0 is the number 0 in every dtype.
+  parallel_for(0, y.numel() * static_cast<std::int64_t>(size_of(dtype)), fill_grain * 4,
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::memset(bytes + begin, 0, static_cast<std::size_t>(end - begin));
+               });
+  return y;
+}
+
+Tensor ones(const Shape& shape, DType dtype) { return full(shape, 1.0, dtype); }
+
+Tensor full(const Shape& shape, double value, DType dtype) {
+  return dispatch_all(dtype, [&]<class T>() {
+    return generate<T>(shape, fill_grain, [element = convert_element<T>(value)](std::int64_t) { return element; });
+  });
+}
+
+Tensor zeros_like(const Tensor& like) { return zeros(like.shape(), like.dtype()); }
+Tensor ones_like(const Tensor& like) { return ones(like.shape(), like.dtype()); }
+Tensor full_like(const Tensor& like, double value) { return full(like.shape(), value, like.dtype()); }
+Tensor scalar(double value, DType dtype) { return full({}, value, dtype); }
+
+Tensor eye(std::int64_t rows, std::int64_t columns, DType dtype) {
+  checked_count("eye", rows);
+  if (columns < 0) columns = rows;
+  Tensor y = zeros({rows, columns}, dtype);
+  dispatch_all(dtype, [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    for (std::int64_t i = 0; i < std::min(rows, columns); ++i) out[i * columns + i] = T{1};
+  });
+  return y;
+}
+
+Tensor arange(double begin, double end, double step, DType dtype) {
+  const double count = std::ceil((end - begin) / step);
+  // The comparison is false for NaN too.
+  if (step == 0 || !(count >= 0) || std::isinf(count))
+    fail(ErrorKind::argument, "arange: the step must lead from begin to end; got begin {}, end {}, step {}", begin, end,
+         step);
+  if (count > 0x1p48)
+    fail(ErrorKind::argument, "arange: too many elements; got begin {}, end {}, step {}", begin, end, step);
+  return dispatch_numeric("arange", dtype, [&]<class T>() {
+    return generate<T>({static_cast<std::int64_t>(count)}, fill_grain,
+                       [&](std::int64_t i) { return convert_element<T>(begin + static_cast<double>(i) * step); });
+  });
+}
+
+Tensor arange(std::int64_t count) {
+  return generate<std::int64_t>({checked_count("arange", count)}, fill_grain, [](std::int64_t i) { return i; });
+}
+
+Tensor linspace(double first, double last, std::int64_t count, DType dtype) {
+  checked_count("linspace", count);
+  const double step = count > 1 ? (last - first) / static_cast<double>(count - 1) : 0.0;
+  return dispatch_numeric("linspace", dtype, [&]<class T>() {
+    // Counted from the nearer end, so that both ends are exact and the numbers are symmetric.
+    return generate<T>({count}, fill_grain, [&](std::int64_t i) {
+      return convert_element<T>(i <= (count - 1) / 2 ? first + static_cast<double>(i) * step
+                                                     : last - static_cast<double>(count - 1 - i) * step);
+    });
+  });
+}
+
+Tensor rand(const Shape& shape, DType dtype) { return rand(shape, default_generator(), dtype); }
+
+Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
+  return dispatch_floating("rand", dtype, [&]<class T>() {
+    const RandomStream stream(generator);
+    return generate<T>(shape, draw_grain, [&](std::int64_t i) {
+      const auto element = static_cast<std::uint64_t>(i);
+      // Rounding the 53 bits to a float could give 1: the float takes the leading 24 of them.
+      if constexpr (std::is_same_v<T, float>)
+        return static_cast<float>(stream.word(element) >> 40) * 0x1.0p-24F;
+      else
+        return stream.uniform(element);
+    });
+  });
+}
+
+Tensor randn(const Shape& shape, DType dtype) { return randn(shape, default_generator(), dtype); }
+
+Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
+  return dispatch_floating("randn", dtype, [&]<class T>() {
+    const RandomStream stream(generator);
+    return generate<T>(shape, draw_grain,
+                       [&](std::int64_t i) { return static_cast<T>(stream.normal(static_cast<std::uint64_t>(i))); });
+  });
+}
+
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape) {
+  return randint(low, high, shape, default_generator());
+}
+
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator) {
+  if (low >= high) fail(ErrorKind::argument, "randint: the range [low, high) is empty; got [{}, {})", low, high);
+  const RandomStream stream(generator);
+  return generate<std::int64_t>(
+      shape, draw_grain, [&](std::int64_t i) { return stream.integer(static_cast<std::uint64_t>(i), low, high); });
+}
+
+Tensor randperm(std::int64_t count) { return randperm(count, default_generator()); }
+
+Tensor randperm(std::int64_t count, Generator& generator) {
+  Tensor y = arange(checked_count("randperm", count));
+  std::int64_t* order = y.mutable_data<std::int64_t>();
+  const RandomStream stream(generator);
+  for (std::int64_t i = count - 1; i > 0; --i)
+    std::swap(order[i], order[stream.integer(static_cast<std::uint64_t>(i), 0, i + 1)]);
+  return y;
+}
+
+Tensor one_hot(const Tensor& classes, std::int64_t count, DType dtype) {
+  checked_count("one_hot", count);
+  const Tensor index = checked_indices("one_hot", classes, count);
+  Shape shape = classes.shape();
+  shape.push_back(count);
+  Tensor y = zeros(shape, dtype);
+  dispatch_all(dtype, [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    const std::int64_t* at = index.data<std::int64_t>();
+    for (std::int64_t i = 0; i < index.numel(); ++i) out[i * count + at[i]] = T{1};
+  });
+  return y;
+}
+
+Tensor tensor(const std::vector<float>& values) { return copy_of(values, flat(values.size())); }
+Tensor tensor(const std::vector<double>& values) { return copy_of(values, flat(values.size())); }
+Tensor tensor(const std::vector<std::int64_t>& values) { return copy_of(values, flat(values.size())); }
+Tensor tensor(const std::vector<bool>& values) { return copy_of(values, flat(values.size())); }
+Tensor tensor(const std::vector<float>& values, const Shape& shape) { return copy_of(values, shape); }
+Tensor tensor(const std::vector<double>& values, const Shape& shape) { return copy_of(values, shape); }
+Tensor tensor(const std::vector<std::int64_t>& values, const Shape& shape) { return copy_of(values, shape); }
+
+Tensor tensor(std::initializer_list<double> values, DType dtype) {
+  return dispatch_all(dtype, [&]<class T>() {
+    return generate<T>(flat(values.size()), fill_grain,
+                       [&](std::int64_t i) { return convert_element<T>(values.begin()[i]); });
+  });
+}
+
+Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, DType dtype) {
+  const std::size_t columns = rows.size() > 0 ? rows.begin()->size() : 0;
+  for (const auto& row : rows)
+    if (row.size() != columns)
+      fail(ErrorKind::shape, "tensor: rows of different lengths; got {} beside {}; expected equal ones", row.size(),
+           columns);
+  const Shape shape{static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(columns)};
+  return dispatch_all(dtype, [&]<class T>() {
+    return generate<T>(shape, fill_grain, [&](std::int64_t i) {
+      const auto element = static_cast<std::size_t>(i);
+      return convert_element<T>(rows.begin()[element / columns].begin()[element % columns]);
+    });
+  });
+}
+
+Tensor from_borrowed(void* memory, const Shape& shape, DType dtype, std::function<void()> release) {
+  for (const std::int64_t size : shape)
+    if (size < 0) fail(ErrorKind::shape, "from_borrowed: a size must not be negative; got shape {}", shape);
+  if (memory == nullptr && shape.numel() > 0)
+    fail(ErrorKind::argument, "from_borrowed: the memory is null; got shape {}", shape);
+  if (reinterpret_cast<std::uintptr_t>(memory) % size_of(dtype) != 0)
+    fail(ErrorKind::argument, "from_borrowed: the memory is not aligned for {}; expected a multiple of {} bytes", dtype,
+         size_of(dtype));
+  const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
+  return Tensor(std::make_shared<Storage>(memory, bytes, std::move(release)), shape, contiguous_strides(shape), 0,
+                dtype);
+}
+
+}  // namespace saw
