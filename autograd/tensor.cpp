@@ -216,7 +216,7 @@ const Tensor& Tensor::copy_(const Tensor& source) const {
   // Overlapping views of one storage would be read while they are written.
   const Tensor distinct = source.storage() == storage() ? saw::clone(source.detach()) : source.detach();
   const Tensor expanded = saw::expand(distinct, shape());
-  kernels::strided_copy(dtype(), expanded.data(dtype()), expanded.strides(), destination, strides(), shape());
+  strided_copy(dtype(), expanded.data(dtype()), expanded.strides(), destination, strides(), shape());
   return *this;
 }
 

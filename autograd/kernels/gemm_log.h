@@ -8,7 +8,8 @@
 #include <mutex>
 #include <vector>
 
-namespace [[gnu::visibility("default")]] saw::kernels {
+namespace [[gnu::visibility("default")]] saw {
+namespace kernels {
 
 struct GemmShape {
   bool transpose_a, transpose_b;
@@ -41,4 +42,5 @@ class GemmLog {
 void log_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
               std::size_t element_bytes, std::int64_t repeats);
 
-}  // namespace saw::kernels
+}  // namespace kernels
+}  // namespace saw
