@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <limits>
-#include <type_traits>
 
 #include "saw/autograd/dispatch.h"
+#include "saw/autograd/kernels/convert.h"
 #include "saw/autograd/kernels/elementwise.h"
 
 namespace saw {
@@ -113,21 +112,6 @@ void copy_elements(const T* source, const Strides& source_strides, T* destinatio
   }
 }
 
-template <class To, class From>
-To converted(From value) {
-  if constexpr (std::is_same_v<To, bool>) {
-    return value != From{};
-  } else if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
-    // A cast of what int64 cannot hold is undefined in C++; 2⁶³ is the first such number.
-    constexpr From limit = static_cast<From>(9223372036854775808.0);
-    if (value >= limit) return std::numeric_limits<std::int64_t>::max();
-    if (value < -limit) return std::numeric_limits<std::int64_t>::min();
-    return value == value ? static_cast<std::int64_t>(value) : 0;
-  } else {
-    return static_cast<To>(value);
-  }
-}
-
 }  // namespace
 
 void strided_copy(DType dtype, const void* source, const Strides& source_strides, void* destination,
@@ -152,7 +136,7 @@ void strided_convert(DType from, const void* source, const Strides& source_strid
   dispatch_all(from, [&]<class From>() {
     dispatch_all(to, [&]<class To>() {
       map(
-          nest, cheap_grain / 2, [](From value) { return converted<To>(value); }, static_cast<To*>(destination),
+          nest, cheap_grain / 2, [](From value) { return convert_element<To>(value); }, static_cast<To*>(destination),
           static_cast<const From*>(source));
     });
   });

@@ -7,7 +7,7 @@
 
 #include "saw/autograd/check.h"
 #include "saw/autograd/dispatch.h"
-#include "saw/autograd/ops/internal/convert.h"
+#include "saw/autograd/kernels/convert.h"
 #include "saw/autograd/ops/internal/indices.h"
 #include "saw/autograd/parallel.h"
 

@@ -12,15 +12,11 @@
 #include "saw/autograd/op_info.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/families.h"
-#include "saw/autograd/ops/internal/convert.h"
 #include "saw/autograd/ops/internal/rearranged.h"
-#include "saw/autograd/parallel.h"
 #include "saw/autograd/record.h"
 
 namespace saw {
 namespace {
-
-constexpr std::int64_t convert_grain = 32768;
 
 Tensor view_of(const Tensor& x, const Shape& shape, const Strides& strides, std::int64_t offset) {
   return Tensor(x.storage(), shape, strides, offset, x.dtype());
@@ -734,17 +730,8 @@ Tensor clone(const Tensor& x) {
 
 Tensor to(const Tensor& x, DType dtype) {
   if (x.dtype() == dtype) return x;
-  const Tensor source = x.is_contiguous() ? x : copy_of(x);
   Tensor y = Tensor::empty(x.shape(), dtype);
-  dispatch_all(x.dtype(), [&]<class From>() {
-    dispatch_all(dtype, [&]<class To>() {
-      const From* in = source.data<From>();
-      To* out = y.mutable_data<To>();
-      parallel_for(0, x.numel(), convert_grain, [in, out](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) out[i] = convert_element<To>(in[i]);
-      });
-    });
-  });
+  strided_convert(x.dtype(), x.data(x.dtype()), x.strides(), dtype, y.mutable_data(dtype), y.strides(), x.shape());
   if (!is_floating(dtype)) return record_constant(to_info, y);
   return record_linear(to_info, x, y, [original = x.dtype()](const Tensor& g) { return to(g, original); });
 }
