@@ -14,7 +14,8 @@
 namespace saw {
 
 /// Throws Error(kind, text). Example:
-///   if (x.rank() != 2) fail(ErrorKind::shape, "linear: input has the wrong rank; got {}; expected (N, in)", x.shape());
+///   if (x.rank() != 2) fail(ErrorKind::shape, "linear: input has the wrong rank; got {}; expected (N, in)",
+///   x.shape());
 template <class... Arguments>
 [[noreturn]] void fail(ErrorKind kind, fmt::format_string<Arguments...> text, Arguments&&... arguments) {
   throw Error(kind, fmt::format(text, std::forward<Arguments>(arguments)...));

@@ -15,8 +15,10 @@ namespace saw {
 template <class F>
 decltype(auto) dispatch_floating(const char* op, DType dtype, F&& f) {
   switch (dtype) {
-    case DType::float32: return f.template operator()<float>();
-    case DType::float64: return f.template operator()<double>();
+    case DType::float32:
+      return f.template operator()<float>();
+    case DType::float64:
+      return f.template operator()<double>();
     default:
       fail(ErrorKind::dtype, "{}: needs floating point elements; got {}; expected float32 or float64", op,
            to_string(dtype));
@@ -27,9 +29,12 @@ decltype(auto) dispatch_floating(const char* op, DType dtype, F&& f) {
 template <class F>
 decltype(auto) dispatch_numeric(const char* op, DType dtype, F&& f) {
   switch (dtype) {
-    case DType::float32: return f.template operator()<float>();
-    case DType::float64: return f.template operator()<double>();
-    case DType::int64: return f.template operator()<std::int64_t>();
+    case DType::float32:
+      return f.template operator()<float>();
+    case DType::float64:
+      return f.template operator()<double>();
+    case DType::int64:
+      return f.template operator()<std::int64_t>();
     default:
       fail(ErrorKind::dtype, "{}: needs numbers; got bool; expected float32, float64 or int64; convert with to()", op);
   }
@@ -39,10 +44,14 @@ decltype(auto) dispatch_numeric(const char* op, DType dtype, F&& f) {
 template <class F>
 decltype(auto) dispatch_all(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::float32: return f.template operator()<float>();
-    case DType::float64: return f.template operator()<double>();
-    case DType::int64: return f.template operator()<std::int64_t>();
-    default: return f.template operator()<bool>();
+    case DType::float32:
+      return f.template operator()<float>();
+    case DType::float64:
+      return f.template operator()<double>();
+    case DType::int64:
+      return f.template operator()<std::int64_t>();
+    default:
+      return f.template operator()<bool>();
   }
 }
 

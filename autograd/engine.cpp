@@ -20,8 +20,8 @@
 namespace saw {
 namespace {
 
-/// Adds a gradient to what has arrived so far. The first is moved in; later ones are added in place if nobody else can see
-/// the sum, and out of place otherwise (one tensor may be the gradient of several inputs) or when it is recorded.
+/// Adds a gradient to what has arrived so far. The first is moved in; later ones are added in place if nobody else can
+/// see the sum, and out of place otherwise (one tensor may be the gradient of several inputs) or when it is recorded.
 void accumulate(Tensor& sum, Tensor gradient, bool recording) {
   if (!sum.defined()) {
     sum = std::move(gradient);
@@ -88,12 +88,14 @@ struct Capture {
   Tensor gradient;
 };
 
-/// One walk over the tape, newest node first. A node is older than all that depend on it, so when it comes up, its gradient
-/// is complete; nothing recurses.
+/// One walk over the tape, newest node first. A node is older than all that depend on it, so when it comes up, its
+/// gradient is complete; nothing recurses.
 class Walk {
  public:
   Walk(const GradOptions& options, std::vector<Capture>* captures)
-      : retain_(options.retain_graph || options.create_graph), create_graph_(options.create_graph), captures_(captures) {}
+      : retain_(options.retain_graph || options.create_graph),
+        create_graph_(options.create_graph),
+        captures_(captures) {}
 
   /// With captures: only nodes that lead to one are visited.
   void find_wanted(const TensorList& outputs) {
@@ -278,8 +280,9 @@ TensorList grad(const TensorList& outputs, const TensorList& inputs, const GradO
     } else if (options.allow_unused) {
       result.emplace_back();
     } else {
-      fail(ErrorKind::autograd, "grad: the outputs do not depend on input {} of shape {}; allow_unused returns undefined",
-           i, inputs[i].shape());
+      fail(ErrorKind::autograd,
+           "grad: the outputs do not depend on input {} of shape {}; allow_unused returns undefined", i,
+           inputs[i].shape());
     }
   }
   return result;

@@ -26,9 +26,9 @@ TensorList grad(const TensorList& outputs, const TensorList& inputs, const GradO
 /// Adds the gradients of `outputs` to grad() of every leaf they depend on.
 void backward(const TensorList& outputs, const GradOptions& options = {});
 
-/// Runs f(inputs) without keeping its activations: backward computes them again. `parameters` are the leaves that f uses
-/// beside its inputs (`module.parameters()`). Random draws inside f repeat themselves.
-/// Throws Error(autograd) in backward when f reaches a leaf that was not listed.
+/// Runs f(inputs) without keeping its activations: backward computes them again. `parameters` are the leaves that f
+/// uses beside its inputs (`module.parameters()`). Random draws inside f repeat themselves. Throws Error(autograd) in
+/// backward when f reaches a leaf that was not listed.
 Tensor checkpoint(const std::function<Tensor(const TensorList& inputs)>& f, const TensorList& inputs,
                   const TensorList& parameters = {});
 
@@ -71,4 +71,4 @@ class ModuleScope {
 /// Nodes alive on all tapes of the process: a training loop that keeps its losses as tensors shows up here.
 std::int64_t live_nodes();
 
-}  // namespace saw
+}  // namespace gnu::visibility("default")]]saw

@@ -25,36 +25,38 @@ std::ostream& operator<<(std::ostream& stream, const Segments& segments);
 std::ostream& operator<<(std::ostream& stream, const Shape& shape);
 std::ostream& operator<<(std::ostream& stream, DType dtype);
 
-}  // namespace saw
+}  // namespace gnu::visibility("default")]]saw
 
 template <>
-struct [[gnu::visibility("default")]] fmt::formatter<saw::Shape> : fmt::formatter<std::string> {
-  template <class Context>
-  auto format(const saw::Shape& shape, Context& context) const {
-    return fmt::formatter<std::string>::format(saw::to_string(shape), context);
-  }
-};
+struct [[gnu::visibility("default")]] fmt::formatter<saw::Shape>
+    : fmt::formatter<std::string>{template <class Context> auto format(const saw::Shape& shape, Context& context)
+                                      const {return fmt::formatter<std::string>::format(saw::to_string(shape), context);
+}
+}
+;
 
 template <>
-struct [[gnu::visibility("default")]] fmt::formatter<saw::Tensor> : fmt::formatter<std::string> {
-  template <class Context>
-  auto format(const saw::Tensor& tensor, Context& context) const {
-    return fmt::formatter<std::string>::format(saw::to_string(tensor), context);
-  }
-};
+struct [[gnu::visibility("default")]] fmt::formatter<saw::Tensor>
+    : fmt::formatter<std::string>{
+          template <class Context> auto format(const saw::Tensor& tensor, Context& context)
+              const {return fmt::formatter<std::string>::format(saw::to_string(tensor), context);
+}
+}
+;
 
 template <>
-struct [[gnu::visibility("default")]] fmt::formatter<saw::Segments> : fmt::formatter<std::string> {
-  template <class Context>
-  auto format(const saw::Segments& segments, Context& context) const {
-    return fmt::formatter<std::string>::format(saw::to_string(segments), context);
-  }
-};
+struct [[gnu::visibility("default")]] fmt::formatter<saw::Segments>
+    : fmt::formatter<std::string>{
+          template <class Context> auto format(const saw::Segments& segments, Context& context)
+              const {return fmt::formatter<std::string>::format(saw::to_string(segments), context);
+}
+}
+;
 
 template <>
-struct [[gnu::visibility("default")]] fmt::formatter<saw::DType> : fmt::formatter<const char*> {
-  template <class Context>
-  auto format(saw::DType dtype, Context& context) const {
-    return fmt::formatter<const char*>::format(saw::to_string(dtype), context);
-  }
-};
+struct [[gnu::visibility("default")]] fmt::formatter<saw::DType>
+    : fmt::formatter<const char*>{template <class Context> auto format(saw::DType dtype, Context& context)
+                                      const {return fmt::formatter<const char*>::format(saw::to_string(dtype), context);
+}
+}
+;

@@ -57,9 +57,8 @@ const OpInfo checkpoint_info{"checkpoint", "f(x), recomputed in backward", true,
 CustomFunction cube() {
   return {.name = "cube",
           .forward = [](const TensorList& in) { return in[0] * in[0] * in[0]; },
-          .backward = [](const TensorList& in, const Tensor&, const Tensor& g) {
-            return TensorList{g * in[0] * in[0] * 3.0};
-          }};
+          .backward = [](const TensorList& in, const Tensor&,
+                         const Tensor& g) { return TensorList{g * in[0] * in[0] * 3.0}; }};
 }
 
 std::vector<Sample> custom_samples(SampleMaker& make) {
@@ -128,10 +127,9 @@ Tensor checkpoint(const std::function<Tensor(const TensorList&)>& f, const Tenso
               TensorList gradients(total);
               if (!result.requires_grad()) return gradients;
               check_leaves(result, known);
-              const TensorList found = grad({result}, targets,
-                                            {.grad_outputs = {context.grad_output()},
-                                             .create_graph = context.recording(),
-                                             .allow_unused = true});
+              const TensorList found = grad(
+                  {result}, targets,
+                  {.grad_outputs = {context.grad_output()}, .create_graph = context.recording(), .allow_unused = true});
               for (std::size_t i = 0; i < positions.size(); ++i) gradients[positions[i]] = found[i];
               return gradients;
             },

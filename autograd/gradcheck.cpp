@@ -14,8 +14,8 @@
 namespace saw {
 namespace {
 
-/// The leaf's values laid out in memory in the axis order that `layout` has, still on the tape: what was permuted stays permuted,
-/// while every element is one of its own even where the original repeats elements by stride 0.
+/// The leaf's values laid out in memory in the axis order that `layout` has, still on the tape: what was permuted stays
+/// permuted, while every element is one of its own even where the original repeats elements by stride 0.
 Tensor relaid(const Tensor& leaf, const Tensor& layout) {
   if (!layout.defined() || layout.rank() < 2 || layout.is_contiguous()) return leaf;
   const Strides& strides = layout.strides();
@@ -25,7 +25,8 @@ Tensor relaid(const Tensor& leaf, const Tensor& layout) {
     return strides[static_cast<std::size_t>(a)] > strides[static_cast<std::size_t>(b)];
   });
   Shape inverse = order;
-  for (std::size_t i = 0; i < order.size(); ++i) inverse[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < order.size(); ++i)
+    inverse[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
   return permute(contiguous(permute(leaf, order)), inverse);
 }
 
@@ -41,8 +42,9 @@ void check_inputs(const char* op, const TensorList& inputs) {
     if (!inputs[i].defined() || !inputs[i].requires_grad()) continue;
     any = true;
     if (inputs[i].dtype() != float64)
-      fail(ErrorKind::dtype, "{}: needs float64 inputs, differences drown in float32; got {} for input {}; convert with to()",
-           op, inputs[i].dtype(), i);
+      fail(ErrorKind::dtype,
+           "{}: needs float64 inputs, differences drown in float32; got {} for input {}; convert with to()", op,
+           inputs[i].dtype(), i);
   }
   if (!any) fail(ErrorKind::argument, "{}: no input requires a gradient; set_requires_grad(true) first", op);
 }
@@ -58,7 +60,8 @@ TensorList floating_outputs(const TensorList& outputs) {
 TensorList random_weights(const TensorList& outputs, std::uint64_t seed) {
   Generator generator(seed);
   TensorList weights;
-  for (const Tensor& output : outputs) weights.push_back(affine(rand(output.shape(), generator, output.dtype()), 1.0, 0.5));
+  for (const Tensor& output : outputs)
+    weights.push_back(affine(rand(output.shape(), generator, output.dtype()), 1.0, 0.5));
   return weights;
 }
 
@@ -113,8 +116,7 @@ GradcheckResult gradcheck(const TensorFunction& f, const TensorList& inputs, con
       tracked_weights.push_back(weights[i]);
     }
   TensorList analytic(targets.size());
-  if (!tracked.empty())
-    analytic = grad(tracked, targets, {.grad_outputs = tracked_weights, .allow_unused = true});
+  if (!tracked.empty()) analytic = grad(tracked, targets, {.grad_outputs = tracked_weights, .allow_unused = true});
 
   const NoGradGuard no_grad;
   TensorList plain;
@@ -132,7 +134,8 @@ GradcheckResult gradcheck(const TensorFunction& f, const TensorList& inputs, con
   for (std::size_t t = 0; t < targets.size(); ++t) {
     const std::size_t which = positions[t];
     const auto values = targets[t].to_vector<double>();
-    const auto expected = analytic[t].defined() ? analytic[t].to_vector<double>() : std::vector<double>(values.size(), 0.0);
+    const auto expected =
+        analytic[t].defined() ? analytic[t].to_vector<double>() : std::vector<double>(values.size(), 0.0);
     for (std::size_t j = 0; j < values.size(); ++j) {
       const double h = options.step * std::max(1.0, std::abs(values[j]));
       const auto moved = [&](double by) {
@@ -150,7 +153,8 @@ GradcheckResult gradcheck(const TensorFunction& f, const TensorList& inputs, con
         if (units > 1.0) {
           result.ok = false;
           result.message = fmt::format(
-              "{}: wrong gradient; input {} of shape {}, element {}: analytic {:.9g}, numeric {:.9g}, allowed difference {:.2g}",
+              "{}: wrong gradient; input {} of shape {}, element {}: analytic {:.9g}, numeric {:.9g}, allowed "
+              "difference {:.2g}",
               options.name, which, targets[t].shape(), position(targets[t].shape(), static_cast<std::int64_t>(j)),
               expected[j], numeric, allowed);
         }

@@ -9,14 +9,15 @@
 namespace [[gnu::visibility("default")]] saw {
 
 struct GradcheckOptions {
-  double step = 1e-6;            ///< central differences f(x ± step·max(1, |x|))
-  double absolute = 1e-6;        ///< allowed |analytic − numeric| ≤ absolute + relative·|numeric|
+  double step = 1e-6;      ///< central differences f(x ± step·max(1, |x|))
+  double absolute = 1e-6;  ///< allowed |analytic − numeric| ≤ absolute + relative·|numeric|
   double relative = 1e-4;
-  std::uint64_t seed = 0;        ///< of the random weights that turn outputs into one number
+  std::uint64_t seed = 0;          ///< of the random weights that turn outputs into one number
   std::string name = "gradcheck";  ///< what messages call the function
 };
 
-/// What gradcheck found; converts to bool. `message` names function, input, index, and both values of the worst element.
+/// What gradcheck found; converts to bool. `message` names function, input, index, and both values of the worst
+/// element.
 struct GradcheckResult {
   bool ok = true;
   double worst = 0.0;  ///< largest error in units of what is allowed
@@ -26,12 +27,13 @@ struct GradcheckResult {
 
 using TensorFunction = std::function<TensorList(const TensorList& inputs)>;
 
-/// Compares the gradients of Σ wᵢ·f(inputs)ᵢ (w random, so that symmetric mistakes do not cancel) with central differences, for every
-/// element of every input that requires a gradient. Inputs must be float64 (Error(dtype)). Also reports a function that gives different
-/// values when called twice. f may return int64 and bool outputs; they are passed over.
+/// Compares the gradients of Σ wᵢ·f(inputs)ᵢ (w random, so that symmetric mistakes do not cancel) with central
+/// differences, for every element of every input that requires a gradient. Inputs must be float64 (Error(dtype)). Also
+/// reports a function that gives different values when called twice. f may return int64 and bool outputs; they are
+/// passed over.
 GradcheckResult gradcheck(const TensorFunction& f, const TensorList& inputs, const GradcheckOptions& options = {});
 
 /// gradcheck of the gradient: of f's backward as a function of the inputs and of the outputs' gradients.
 GradcheckResult gradgradcheck(const TensorFunction& f, const TensorList& inputs, const GradcheckOptions& options = {});
 
-}  // namespace saw
+}  // namespace gnu::visibility("default")]]saw

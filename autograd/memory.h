@@ -50,4 +50,4 @@ class Scratch {
   std::size_t count_;
 };
 
-}  // namespace saw
+}  // namespace gnu::visibility("default")]]saw

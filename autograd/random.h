@@ -39,9 +39,9 @@ class RandomStream {
   std::uint64_t stream() const { return stream_; }
   /// The four words of block `block`: elements 4·block … 4·block+3 of a 32-bit stream.
   std::array<std::uint32_t, 4> block(std::uint64_t block) const { return philox(seed_, block, stream_); }
-  std::uint64_t word(std::uint64_t i) const;          ///< 64 random bits
-  double uniform(std::uint64_t i) const;              ///< in [0, 1), 53 bits
-  double normal(std::uint64_t i) const;               ///< standard normal (Box–Muller)
+  std::uint64_t word(std::uint64_t i) const;                                         ///< 64 random bits
+  double uniform(std::uint64_t i) const;                                             ///< in [0, 1), 53 bits
+  double normal(std::uint64_t i) const;                                              ///< standard normal (Box–Muller)
   std::int64_t integer(std::uint64_t i, std::int64_t low, std::int64_t high) const;  ///< in [low, high)
 
  private:
@@ -67,4 +67,4 @@ class GeneratorGuard {
   Generator saved_;
 };
 
-}  // namespace saw
+}  // namespace gnu::visibility("default")]]saw

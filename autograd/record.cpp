@@ -14,7 +14,8 @@ SavedTensor save(const Tensor& tensor, const TensorList& outputs) {
   if (!tensor.defined()) return {};
   for (std::size_t i = 0; i < outputs.size(); ++i)
     if (tensor.is_same(outputs[i])) {
-      // A handle of its own with no place on the tape: were the output itself kept, node and output would own each other.
+      // A handle of its own with no place on the tape: were the output itself kept, node and output would own each
+      // other.
       Tensor own(tensor.storage(), tensor.shape(), tensor.strides(), tensor.offset(), tensor.dtype());
       return {own, tensor.storage()->version(), static_cast<std::int64_t>(i)};
     }

@@ -33,8 +33,8 @@ class BackwardContext {
   bool recording_;
 };
 
-/// Gradients of the inputs, in the inputs' order. A gradient may have the shape that the input was broadcast to: the engine
-/// sums it back.
+/// Gradients of the inputs, in the inputs' order. A gradient may have the shape that the input was broadcast to: the
+/// engine sums it back.
 using BackwardFunction = std::function<TensorList(const BackwardContext&)>;
 
 /// How an op is differentiated. Exactly one of the three ways to second order must be there:
@@ -48,8 +48,8 @@ struct Gradient {
   bool plain = false;
   /// For create_graph: backward once more, in recorded ops.
   BackwardFunction recorded_backward = {};
-  /// For create_graph: the op made of plain ops, as a function of the inputs; the engine differentiates it. The node then
-  /// keeps the op's inputs alive (list them in `saved` too if backward wants them: the memory is shared).
+  /// For create_graph: the op made of plain ops, as a function of the inputs; the engine differentiates it. The node
+  /// then keeps the op's inputs alive (list them in `saved` too if backward wants them: the memory is shared).
   std::function<TensorList(const TensorList& inputs)> reference = {};
 };
 
@@ -57,9 +57,10 @@ struct Gradient {
 bool needs_record(std::initializer_list<Tensor> inputs);
 bool needs_record(const TensorList& inputs);
 
-/// The one way to make the result of an op: turns what the kernel wrote into a tensor with history. `inputs` are the tensors that
-/// gradients may flow to. `gradient` is called only when something has to be recorded; it receives nothing and returns the Gradient.
-/// Throws Error(internal) when an input needs a gradient and the op gives no backward though its OpInfo says it has one.
+/// The one way to make the result of an op: turns what the kernel wrote into a tensor with history. `inputs` are the
+/// tensors that gradients may flow to. `gradient` is called only when something has to be recorded; it receives nothing
+/// and returns the Gradient. Throws Error(internal) when an input needs a gradient and the op gives no backward though
+/// its OpInfo says it has one.
 ///
 ///   return record(exp_info, {x}, y, [&] { return Gradient{.saved = {y}, .backward = …, .plain = true}; });
 Tensor record(const OpInfo& info, const TensorList& inputs, const Tensor& output,
@@ -83,4 +84,4 @@ class OpObserver {
   std::function<void(const OpInfo&)> saved_;
 };
 
-}  // namespace saw
+}  // namespace gnu::visibility("default")]]saw

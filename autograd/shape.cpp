@@ -9,10 +9,14 @@ namespace saw {
 
 const char* to_string(DType dtype) {
   switch (dtype) {
-    case DType::float32: return "float32";
-    case DType::float64: return "float64";
-    case DType::int64: return "int64";
-    case DType::boolean: return "bool";
+    case DType::float32:
+      return "float32";
+    case DType::float64:
+      return "float64";
+    case DType::int64:
+      return "int64";
+    case DType::boolean:
+      return "bool";
   }
   return "unknown";
 }
@@ -81,7 +85,8 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
     if (size == other || other == 1) continue;
     if (size != 1)
       fail(ErrorKind::shape,
-           "{}: shapes do not broadcast; got {} and {}; expected equal sizes, or 1, counted from the last axis", op, a, b);
+           "{}: shapes do not broadcast; got {} and {}; expected equal sizes, or 1, counted from the last axis", op, a,
+           b);
     size = other;
   }
   return result;

@@ -43,8 +43,8 @@ class Storage {
   std::function<void()> release_;
 };
 
-/// A handle to an n-dimensional array: shared storage seen through shape, strides, offset and dtype, and the place it has
-/// on the tape. Copying a Tensor copies the handle; clone() copies the data. A default-made Tensor is undefined.
+/// A handle to an n-dimensional array: shared storage seen through shape, strides, offset and dtype, and the place it
+/// has on the tape. Copying a Tensor copies the handle; clone() copies the data. A default-made Tensor is undefined.
 class Tensor {
  public:
   Tensor() = default;
@@ -167,4 +167,4 @@ class NoGradGuard : public GradModeGuard {
   NoGradGuard() : GradModeGuard(false) {}
 };
 
-}  // namespace saw
+}  // namespace gnu::visibility("default")]]saw

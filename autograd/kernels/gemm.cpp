@@ -21,8 +21,8 @@ namespace {
 
 std::atomic<GemmLog*> active_log{nullptr};
 
-/// saw's threads come from parallel_for alone; OpenBLAS always works on the thread that calls it. OpenBLAS would set OpenMP's
-/// default number of threads along with its own, so that is put back.
+/// saw's threads come from parallel_for alone; OpenBLAS always works on the thread that calls it. OpenBLAS would set
+/// OpenMP's default number of threads along with its own, so that is put back.
 void use_one_blas_thread() {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -72,7 +72,8 @@ void multiply_parallel(bool ta, bool tb, std::int64_t m, std::int64_t n, std::in
                        std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
   log_gemm(ta, tb, m, n, k, sizeof(T), 1);
   constexpr double smallest_tile = 1.5e6;  // multiply-adds; about 20 µs, ten times the cost of waking a thread
-  const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(std::max<std::int64_t>(k, 1));
+  const double work =
+      static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(std::max<std::int64_t>(k, 1));
   const auto pieces = static_cast<std::int64_t>(std::clamp(work / smallest_tile, 1.0, 8.0));
   std::int64_t rows = m, columns = n;
   if (pieces > 1) {
