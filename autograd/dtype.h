@@ -42,4 +42,4 @@ constexpr DType dtype_of<bool>() {
   return boolean;
 }
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

@@ -71,4 +71,4 @@ class ModuleScope {
 /// Nodes alive on all tapes of the process: a training loop that keeps its losses as tensors shows up here.
 std::int64_t live_nodes();
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

@@ -30,4 +30,4 @@ class Error : public std::runtime_error {
 /// The name of a kind: "argument", "shape", …
 const char* to_string(ErrorKind kind);
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

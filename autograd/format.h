@@ -25,7 +25,7 @@ std::ostream& operator<<(std::ostream& stream, const Segments& segments);
 std::ostream& operator<<(std::ostream& stream, const Shape& shape);
 std::ostream& operator<<(std::ostream& stream, DType dtype);
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw
 
 template <>
 struct [[gnu::visibility("default")]] fmt::formatter<saw::Shape>

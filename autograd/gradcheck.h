@@ -36,4 +36,4 @@ GradcheckResult gradcheck(const TensorFunction& f, const TensorList& inputs, con
 /// gradcheck of the gradient: of f's backward as a function of the inputs and of the outputs' gradients.
 GradcheckResult gradgradcheck(const TensorFunction& f, const TensorList& inputs, const GradcheckOptions& options = {});
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

@@ -50,4 +50,4 @@ class Scratch {
   std::size_t count_;
 };
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

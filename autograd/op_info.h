@@ -64,4 +64,4 @@ struct OpInfo {
   std::vector<ErrorSample> (*errors)();
 };
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

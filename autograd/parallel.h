@@ -30,4 +30,4 @@ void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain, F&& 
       const_cast<void*>(static_cast<const void*>(&f)));
 }
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

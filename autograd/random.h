@@ -67,4 +67,4 @@ class GeneratorGuard {
   Generator saved_;
 };
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

@@ -84,4 +84,4 @@ class OpObserver {
   std::function<void(const OpInfo&)> saved_;
 };
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

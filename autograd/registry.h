@@ -14,4 +14,4 @@ const std::vector<const OpInfo*>& op_registry();
 /// The op of that name, or nullptr.
 const OpInfo* find_op(std::string_view name);
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

@@ -41,4 +41,4 @@ class Segments {
   std::shared_ptr<const std::vector<std::int64_t>> offsets_;
 };
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

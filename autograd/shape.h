@@ -71,4 +71,4 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 /// An axis counted from the front: -1 is the last of `rank`. Throws Error(argument) in the name of `op`.
 std::size_t normalize_axis(const char* op, std::int64_t axis, std::size_t rank);
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

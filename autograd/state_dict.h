@@ -20,4 +20,4 @@ inline Tensor find_tensor(const StateDict& state, std::string_view name) {
   return {};
 }
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

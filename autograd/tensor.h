@@ -167,4 +167,4 @@ class NoGradGuard : public GradModeGuard {
   NoGradGuard() : GradModeGuard(false) {}
 };
 
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw

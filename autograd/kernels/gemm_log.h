@@ -43,4 +43,4 @@ void log_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n
               std::size_t element_bytes, std::int64_t repeats);
 
 }  // namespace kernels
-}  // namespace gnu::visibility("default")]]saw
+}  // namespace saw
