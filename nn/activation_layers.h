@@ -1,0 +1,49 @@
+#pragma once
+
+#include "saw/nn/activation.h"
+#include "saw/nn/module.h"
+
+namespace saw {
+namespace [[gnu::visibility("default")]] nn {
+
+/// A nonlinearity as a module, for Sequential; elsewhere call relu(x) itself.
+class ActivationLayer : public Module {
+ public:
+  explicit ActivationLayer(Activation activation) : activation_(activation) {}
+  Tensor forward(const Tensor& x) const {
+    const auto scope = enter();
+    return activate(activation_, x);
+  }
+
+ private:
+  Activation activation_;
+};
+
+struct ReLU : ActivationLayer {
+  ReLU() : ActivationLayer(Activation::relu) {}
+};
+struct LeakyReLU : ActivationLayer {
+  LeakyReLU() : ActivationLayer(Activation::leaky_relu) {}
+};
+struct ELU : ActivationLayer {
+  ELU() : ActivationLayer(Activation::elu) {}
+};
+/// The exact x·Φ(x); ActivationLayer(Activation::gelu_tanh) is the approximation.
+struct GELU : ActivationLayer {
+  GELU() : ActivationLayer(Activation::gelu) {}
+};
+struct SiLU : ActivationLayer {
+  SiLU() : ActivationLayer(Activation::silu) {}
+};
+struct Tanh : ActivationLayer {
+  Tanh() : ActivationLayer(Activation::tanh) {}
+};
+struct Sigmoid : ActivationLayer {
+  Sigmoid() : ActivationLayer(Activation::sigmoid) {}
+};
+struct Softplus : ActivationLayer {
+  Softplus() : ActivationLayer(Activation::softplus) {}
+};
+
+}  // namespace gnu::visibility("default")]]nn
+}  // namespace saw

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "saw/autograd/ops/conv.h"
+#include "saw/autograd/segments.h"
+#include "saw/nn/module.h"
+
+namespace saw {
+namespace [[gnu::visibility("default")]] nn {
+
+struct Conv1dOptions {
+  std::int64_t stride = 1;
+  std::int64_t dilation = 1;
+  /// Zeros before and after each segment. −1: (kernel − 1)·dilation in all, so that stride 1 keeps every length.
+  std::int64_t padding_left = -1;
+  std::int64_t padding_right = -1;
+  bool bias = true;
+};
+
+/// Convolution over time inside each segment: x (N, in) → (N', out), where N' = N for stride 1 and default padding;
+/// else output_segments() says where the results lie. Parameters `weight` (out, in, kernel) and `bias` (out), uniform
+/// in ± 1/√(in · kernel) at first.
+class Conv1d : public Module {
+ public:
+  /// Throws Error(argument) for sizes below 1.
+  Conv1d(std::int64_t in, std::int64_t out, std::int64_t kernel, const Conv1dOptions& options = {});
+
+  Tensor forward(const Tensor& x, const Segments& segments) const;
+  /// The segments of the result of forward.
+  Segments output_segments(const Segments& segments) const;
+
+  const Tensor& weight;
+  const Tensor& bias;  ///< undefined without one
+
+ private:
+  saw::Conv1dOptions options_;
+};
+
+}  // namespace gnu::visibility("default")]]nn
+}  // namespace saw

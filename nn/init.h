@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+
+#include "saw/autograd/tensor.h"
+#include "saw/nn/activation.h"
+
+namespace saw {
+namespace [[gnu::visibility("default")]] nn {
+
+/// Writes the first values of a parameter.
+using Initialiser = std::function<void(const Tensor& parameter)>;
+
+/// Initialisers. Each comes in two forms: one fills a tensor in place (a leaf that requires a gradient, too), the other
+/// makes an Initialiser for Module::param. All draw from default_generator().
+///
+///   init::xavier_uniform(model.tags.weight);                       // now
+///   param("weight", {out, in}, init::normal(0.0, 0.02));           // when the parameter is made
+///
+/// Weights are (out, in) or (out, in, kernel…): fan in = in · kernel, fan out = out · kernel. What needs fans throws
+/// Error(shape) for tensors with fewer than two dimensions.
+namespace init {
+
+void zeros(const Tensor& parameter);
+void ones(const Tensor& parameter);
+void constant(const Tensor& parameter, double value);
+/// Uniform in [low, high). Throws Error(argument) when low > high.
+void uniform(const Tensor& parameter, double low, double high);
+/// Throws Error(argument) for a negative standard deviation.
+void normal(const Tensor& parameter, double mean, double standard_deviation);
+/// Uniform in ± gain·√(6 / (fan in + fan out)) (Glorot & Bengio 2010).
+void xavier_uniform(const Tensor& parameter, double gain = 1.0);
+/// Normal with standard deviation gain·√(2 / (fan in + fan out)).
+void xavier_normal(const Tensor& parameter, double gain = 1.0);
+
+/// Which side keeps its variance: activations on the way forward (in) or gradients on the way back (out).
+enum class Fan { in, out };
+/// Uniform in ± gain·√(3 / fan) (He et al. 2015, also called Kaiming initialisation).
+void he_uniform(const Tensor& parameter, Activation after = Activation::relu, Fan fan = Fan::in);
+/// Normal with standard deviation gain / √fan.
+void he_normal(const Tensor& parameter, Activation after = Activation::relu, Fan fan = Fan::in);
+/// gain · Q with orthonormal rows or columns, whichever are fewer, uniform over all such matrices (Saxe et al. 2014).
+/// Dimensions after the first count as one.
+void orthogonal(const Tensor& parameter, double gain = 1.0);
+
+Initialiser zeros();
+Initialiser ones();
+Initialiser constant(double value);
+Initialiser uniform(double low, double high);
+Initialiser normal(double mean, double standard_deviation);
+Initialiser xavier_uniform(double gain = 1.0);
+Initialiser xavier_normal(double gain = 1.0);
+Initialiser he_uniform(Activation after = Activation::relu, Fan fan = Fan::in);
+Initialiser he_normal(Activation after = Activation::relu, Fan fan = Fan::in);
+Initialiser orthogonal(double gain = 1.0);
+
+/// The factor that keeps a signal's size through a nonlinearity: √2 for relu, √(2 / (1 + 0.01²)) for leaky_relu, 5/3
+/// for tanh, 1 for the others, as PyTorch has it.
+double gain(Activation activation);
+
+}  // namespace init
+}  // namespace gnu::visibility("default")]]nn
+}  // namespace saw

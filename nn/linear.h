@@ -1,0 +1,25 @@
+#pragma once
+
+#include "saw/nn/module.h"
+
+namespace saw {
+namespace [[gnu::visibility("default")]] nn {
+
+struct LinearOptions {
+  bool bias = true;
+};
+
+/// y = x Wᵀ + b: x (…, in) → (…, out). Parameters `weight` (out, in) and `bias` (out), uniform in ± 1/√in at first.
+class Linear : public Module {
+ public:
+  /// Throws Error(argument) for a negative width.
+  Linear(std::int64_t in, std::int64_t out, const LinearOptions& options = {});
+
+  Tensor forward(const Tensor& x) const;
+
+  const Tensor& weight;
+  const Tensor& bias;  ///< undefined without one
+};
+
+}  // namespace gnu::visibility("default")]]nn
+}  // namespace saw

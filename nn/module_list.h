@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "saw/nn/module.h"
+
+namespace saw {
+namespace [[gnu::visibility("default")]] nn {
+
+/// Modules of one type, named "0", "1", …:
+///
+///   nn::ModuleList<nn::Linear>& layers = child<nn::ModuleList<nn::Linear>>("layers");
+///   for (int i = 0; i < 3; ++i) layers.add(64, 64);               // layers.0.weight, …
+///   for (nn::Linear& layer : layers) x = relu(layer.forward(x));
+template <class M>
+class ModuleList : public Module {
+ public:
+  /// Makes the next module from these arguments.
+  template <class... Arguments>
+  M& add(Arguments&&... arguments) {
+    M& made = child<M>(std::to_string(modules_.size()), std::forward<Arguments>(arguments)...);
+    modules_.push_back(&made);
+    return made;
+  }
+
+  std::size_t size() const { return modules_.size(); }
+  M& operator[](std::size_t i) const { return *modules_[i]; }
+
+  class Iterator {
+   public:
+    explicit Iterator(M* const* at) : at_(at) {}
+    M& operator*() const { return **at_; }
+    Iterator& operator++() {
+      ++at_;
+      return *this;
+    }
+    friend bool operator==(const Iterator& a, const Iterator& b) { return a.at_ == b.at_; }
+
+   private:
+    M* const* at_;
+  };
+  Iterator begin() const { return Iterator(modules_.data()); }
+  Iterator end() const { return Iterator(modules_.data() + modules_.size()); }
+
+ private:
+  std::vector<M*> modules_;
+};
+
+}  // namespace gnu::visibility("default")]]nn
+}  // namespace saw

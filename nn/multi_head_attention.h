@@ -1,0 +1,76 @@
+#pragma once
+
+#include "saw/autograd/ops/attention.h"
+#include "saw/autograd/segments.h"
+#include "saw/nn/linear.h"
+#include "saw/nn/module.h"
+
+namespace saw {
+namespace [[gnu::visibility("default")]] nn {
+
+struct MultiHeadAttentionOptions {
+  double dropout = 0.0;           ///< on the attention weights, in training
+  bool bias = true;               ///< of all four projections
+  std::int64_t key_width = -1;    ///< of the rows that keys are made of; −1: the same as of the queries
+  std::int64_t value_width = -1;  ///< of the rows that values are made of; −1: the same as of the queries
+  /// Which positions see which, and the scale (default 1/√d); its own dropout must stay 0.
+  AttentionOptions attention = AttentionOptions::full();
+};
+
+/// Multi-head attention (Vaswani et al. 2017) inside each segment:
+///
+///   Concat(head₁ … head_h) W_o,  head_i = softmax(q_i k_iᵀ / √d) v_i,  q = x W_qᵀ + b_q, …,  d = width / heads
+///
+/// Parameters as in PyTorch: `in_proj_weight` (3·width, width), the rows of W_q, W_k and W_v in turn, or
+/// `q_proj_weight`, `k_proj_weight`, `v_proj_weight` (width, …) where the widths differ, Xavier uniform at first;
+/// `in_proj_bias` (3·width), 0 at first; `out_proj`, a Linear with bias 0.
+class MultiHeadAttention : public Module {
+ public:
+  /// Throws Error(argument) unless heads divides width.
+  MultiHeadAttention(std::int64_t width, std::int64_t heads, const MultiHeadAttentionOptions& options = {});
+
+  /// Self-attention: every row of x (N, width) asks the rows of its own segment; (N, width). `bias` is added to the
+  /// scores as in saw::attention: (heads, T, T) or (1, T, T).
+  Tensor forward(const Tensor& x, const Segments& segments, const Tensor& bias = {}) const;
+  /// Cross-attention: the rows of query (Nq, width) ask those of memory (Nm, key_width) in the segment of the same
+  /// number.
+  Tensor forward(const Tensor& query, const Tensor& memory, const Segments& query_segments,
+                 const Segments& memory_segments) const;
+  /// The same with keys (Nk, key_width) and values (Nk, value_width) of their own.
+  Tensor forward(const Tensor& query, const Tensor& key, const Tensor& value, const Segments& query_segments,
+                 const Segments& key_segments) const;
+
+  /// The attention weights of one segment, for looking at: (heads, T, T), rows are queries. No dropout, no gradient.
+  Tensor weights(const Tensor& x, const Segments& segments, std::int64_t segment, const Tensor& bias = {}) const;
+  /// The same for cross-attention: (heads, Tq, Tk).
+  Tensor weights(const Tensor& query, const Tensor& memory, const Segments& query_segments,
+                 const Segments& memory_segments, std::int64_t segment) const;
+
+ private:
+  struct Projected {
+    Tensor query;  // (Nq, heads, d)
+    Tensor key;    // (Nk, heads, d)
+    Tensor value;  // (Nk, heads, d)
+  };
+
+  Projected project(const Tensor& x) const;
+  Projected project(const Tensor& query, const Tensor& key, const Tensor& value) const;
+  Tensor attend(const Projected& projected, const Segments& query_segments, const Segments& key_segments,
+                const Tensor& bias) const;
+  Tensor split_heads(const Tensor& rows) const;
+  AttentionOptions attention_options() const;
+
+  std::int64_t width_;
+  std::int64_t heads_;
+  MultiHeadAttentionOptions options_;
+  bool stacked_;  // one in_proj_weight for queries, keys and values
+  const Tensor& in_proj_weight_;
+  const Tensor& q_proj_weight_;
+  const Tensor& k_proj_weight_;
+  const Tensor& v_proj_weight_;
+  const Tensor& in_proj_bias_;
+  Linear& out_proj_;
+};
+
+}  // namespace gnu::visibility("default")]]nn
+}  // namespace saw

@@ -1,0 +1,83 @@
+#pragma once
+
+#include "saw/autograd/ops/attention.h"
+#include "saw/autograd/segments.h"
+#include "saw/nn/activation.h"
+#include "saw/nn/dropout.h"
+#include "saw/nn/layer_norm.h"
+#include "saw/nn/linear.h"
+#include "saw/nn/module.h"
+#include "saw/nn/module_list.h"
+#include "saw/nn/multi_head_attention.h"
+
+namespace saw {
+namespace [[gnu::visibility("default")]] nn {
+
+struct TransformerOptions {
+  std::int64_t width = 0;  ///< of the rows; must be given
+  std::int64_t heads = 0;  ///< must be given, and divide width
+  std::int64_t layers = 1;
+  std::int64_t feed_forward = -1;  ///< hidden width of the feed-forward nets; −1: 4·width
+  double dropout = 0.1;            ///< on attention weights, hidden units, and what each sublayer adds
+  Activation activation = Activation::relu;
+  /// Normalise what goes into each sublayer instead of what comes out (Xiong et al. 2020): deep encoders learn without
+  /// warm-up.
+  bool pre_norm = false;
+  /// A LayerNorm after the last layer, `norm`; wanted with pre_norm, whose last sum is not normalised.
+  bool final_norm = false;
+  /// Which positions see which.
+  AttentionOptions attention = AttentionOptions::full();
+  double epsilon = 1e-5;  ///< of the norms
+};
+
+/// One layer of an encoder (Vaswani et al. 2017): self-attention, then a net that sees one position at a time, each
+/// added to what came in. x (N, width) keeps its shape. With F(x) = W₂ activation(W₁ x + b₁) + b₂:
+///
+///   post-norm: x ← LayerNorm(x + Attention(x)),  x ← LayerNorm(x + F(x))
+///   pre-norm:  x ← x + Attention(LayerNorm(x)),  x ← x + F(LayerNorm(x))
+///
+/// Names as in PyTorch: self_attn, linear1, linear2, norm1, norm2.
+class TransformerEncoderLayer : public Module {
+ public:
+  /// Throws Error(argument) for options that do not fit.
+  explicit TransformerEncoderLayer(const TransformerOptions& options);
+
+  Tensor forward(const Tensor& x, const Segments& segments) const;
+  /// What this layer's attention looks at for input x, in one segment: (heads, T, T).
+  Tensor attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const;
+
+ private:
+  Tensor attend(const Tensor& x, const Segments& segments) const;
+  Tensor feed_forward(const Tensor& x) const;
+
+  Activation activation_;
+  bool pre_norm_;
+  MultiHeadAttention& self_attn_;
+  Linear& linear1_;
+  Dropout& dropout_;
+  Linear& linear2_;
+  LayerNorm& norm1_;
+  LayerNorm& norm2_;
+  Dropout& dropout1_;
+  Dropout& dropout2_;
+};
+
+/// A stack of encoder layers, `layers.0`, `layers.1`, …, and with final_norm a `norm`. It knows nothing of positions:
+/// add SinusoidalPositions or LearnedPositions before it where order matters.
+class TransformerEncoder : public Module {
+ public:
+  /// Throws Error(argument) for options that do not fit.
+  explicit TransformerEncoder(const TransformerOptions& options);
+
+  /// x (N, width) keeps its shape.
+  Tensor forward(const Tensor& x, const Segments& segments) const;
+  /// What each layer's attention looks at in one segment: layers × (heads, T, T). No gradient.
+  TensorList attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const;
+
+ private:
+  ModuleList<TransformerEncoderLayer>& layers_;
+  const LayerNorm* norm_;
+};
+
+}  // namespace gnu::visibility("default")]]nn
+}  // namespace saw
