@@ -60,8 +60,8 @@ void sum_columns(const T* x, std::int64_t rows, std::int64_t stride, std::int64_
       if (!first) s = hn::Add(s, at.load(out));
       at.store(s, out);
     };
-    for (; c + lanes <= columns; c += lanes) rest(Whole<decltype(d)>{static_cast<std::size_t>(c)});
-    if (c < columns) rest(Part<decltype(d)>{static_cast<std::size_t>(c), static_cast<std::size_t>(columns - c)});
+    for (; c + lanes <= columns; c += lanes) rest(Whole<hn::ScalableTag<T>>{static_cast<std::size_t>(c)});
+    if (c < columns) rest(Part<hn::ScalableTag<T>>{static_cast<std::size_t>(c), static_cast<std::size_t>(columns - c)});
   }
 }
 

@@ -102,6 +102,53 @@ HWY_INLINE double sum_row(D d, std::size_t size, F f) {
   return total;
 }
 
+/// Two sums of one walk along the row.
+struct TwoSums {
+  double first = 0, second = 0;
+};
+
+/// What f(at) returns for sum_row_twice.
+template <class D>
+struct TwoVectors {
+  hn::Vec<D> first, second;
+};
+
+/// sum_row for an f that gives two vectors.
+template <class D, class F>
+HWY_INLINE TwoSums sum_row_twice(D d, std::size_t size, F f) {
+  constexpr std::size_t block = 1024;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto zero = hn::Zero(d);
+  TwoSums total;
+  for (std::size_t begin = 0; begin < size; begin += block) {
+    const std::size_t end = begin + block < size ? begin + block : size;
+    auto a0 = zero, a1 = zero, b0 = zero, b1 = zero;
+    std::size_t i = begin;
+    for (; i + 2 * lanes <= end; i += 2 * lanes) {
+      const TwoVectors<D> v0 = f(Whole<D>{i});
+      const TwoVectors<D> v1 = f(Whole<D>{i + lanes});
+      a0 = hn::Add(a0, v0.first);
+      b0 = hn::Add(b0, v0.second);
+      a1 = hn::Add(a1, v1.first);
+      b1 = hn::Add(b1, v1.second);
+    }
+    for (; i + lanes <= end; i += lanes) {
+      const TwoVectors<D> v = f(Whole<D>{i});
+      a0 = hn::Add(a0, v.first);
+      b0 = hn::Add(b0, v.second);
+    }
+    if (i < end) {
+      const Part<D> part{i, end - i};
+      const TwoVectors<D> v = f(part);
+      a1 = hn::Add(a1, part.keep(v.first, zero));
+      b1 = hn::Add(b1, part.keep(v.second, zero));
+    }
+    total.first += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Add(a0, a1))));
+    total.second += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Add(b0, b1))));
+  }
+  return total;
+}
+
 /// max f(at) over all elements; `lowest` over none. NaN anywhere gives NaN.
 template <class D, class F, class T = hn::TFromD<D>>
 HWY_INLINE T max_row(D d, std::size_t size, T lowest, F f) {
