@@ -14,3 +14,4 @@
 #include "saw/autograd/segments.h"
 #include "saw/autograd/shape.h"
 #include "saw/autograd/tensor.h"
+#include "saw/nn/nn.h"
