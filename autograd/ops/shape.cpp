@@ -1,0 +1,686 @@
+#include "saw/autograd/ops/shape.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "saw/autograd/check.h"
+#include "saw/autograd/dispatch.h"
+#include "saw/autograd/kernels/copy.h"
+#include "saw/autograd/kernels/index.h"
+#include "saw/autograd/memory.h"
+#include "saw/autograd/op_info.h"
+#include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/families.h"
+#include "saw/autograd/ops/internal/rearranged.h"
+#include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/view.h"
+#include "saw/autograd/parallel.h"
+#include "saw/autograd/record.h"
+
+namespace saw {
+namespace {
+
+/// Records y as made from x by something linear; `backward` maps the gradient of y to that of x in recorded ops.
+template <class F>
+Tensor record_linear(const OpInfo& info, const Tensor& x, const Tensor& y, const F& backward) {
+  return record(info, {x}, y, [&] {
+    Gradient gradient;
+    gradient.backward = [backward](const BackwardContext& context) -> TensorList {
+      return {backward(context.grad_output())};
+    };
+    gradient.plain = true;
+    return gradient;
+  });
+}
+
+/// Copies x into the positions first, first + 1, … of an axis of y.
+void copy_into(const Tensor& x, const Tensor& y, std::size_t axis, std::int64_t first) {
+  char* destination = static_cast<char*>(y.mutable_data(y.dtype()));
+  destination += static_cast<std::size_t>(first * y.strides()[axis]) * size_of(y.dtype());
+  strided_copy(x.dtype(), x.data(x.dtype()), x.strides(), destination, y.strides(), x.shape());
+}
+
+/// A contiguous tensor around one axis: (outer, size, inner).
+struct Around {
+  std::int64_t outer = 1, size, inner = 1;
+  Around(const Shape& shape, std::size_t axis) : size(shape[axis]) {
+    for (std::size_t i = 0; i < axis; ++i) outer *= shape[i];
+    for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
+  }
+};
+
+/// x with the slices of an axis in another order, without history: position(i) is where slice i comes from.
+template <class F>
+Tensor reordered(const Tensor& x, std::size_t axis, const F& position) {
+  const Tensor source = contiguous(x.detach());
+  const Around around(x.shape(), axis);
+  Scratch<std::int64_t> index(static_cast<std::size_t>(around.size));
+  for (std::int64_t i = 0; i < around.size; ++i) index[static_cast<std::size_t>(i)] = position(i);
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  kernels::take_slices(size_of(x.dtype()), source.data(x.dtype()), around.outer, around.size, around.inner,
+                       index.data(), around.size, y.mutable_data(x.dtype()));
+  return y;
+}
+
+Sample one_input(const char* name, const Tensor& x, Sample::Function run, Sample::Function reference) {
+  return {.name = name, .inputs = {x}, .run = std::move(run), .reference = std::move(reference)};
+}
+
+// ---- cat, stack ----
+
+/// Checks what cat and stack need of their tensors; axis `free` may differ in size.
+void check_together(const char* op, const TensorList& tensors, std::size_t free) {
+  for (std::size_t i = 1; i < tensors.size(); ++i) {
+    const Tensor &first = tensors[0], &other = tensors[i];
+    if (other.dtype() != first.dtype())
+      fail(ErrorKind::dtype, "{}: dtypes differ; got {} and {} (tensor {})", op, first.dtype(), other.dtype(), i);
+    bool fits = other.rank() == first.rank();
+    for (std::size_t axis = 0; axis < first.rank() && fits; ++axis)
+      fits = axis == free || other.shape()[axis] == first.shape()[axis];
+    if (!fits)
+      fail(ErrorKind::shape, "{}: shapes do not fit together; got {} and {} (tensor {}){}", op, first.shape(),
+           other.shape(), i,
+           free < first.rank() ? fmt::format("; expected equal sizes except along axis {}", free)
+                               : "; expected equal ones");
+  }
+}
+
+void check_some(const char* op, const TensorList& tensors) {
+  if (tensors.empty()) fail(ErrorKind::argument, "{}: needs at least one tensor; got none", op);
+}
+
+Tensor cat_reference(const TensorList& tensors, std::size_t axis) {
+  Shape shape = tensors[0].shape();
+  shape[axis] = 0;
+  for (const Tensor& tensor : tensors) shape[axis] += tensor.shape()[axis];
+  Tensor y = Tensor::empty(shape, tensors[0].dtype());
+  dispatch_all(y.dtype(), [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    std::int64_t first = 0;
+    for (const Tensor& tensor : tensors) {
+      const std::vector<T> values = tensor.to_vector<T>();
+      for (std::int64_t i = 0; i < tensor.numel(); ++i) {
+        Shape at = unravel(i, tensor.shape());
+        at[axis] += first;
+        out[ravel(at, shape)] = values[static_cast<std::size_t>(i)];
+      }
+      first += tensor.shape()[axis];
+    }
+  });
+  return y;
+}
+
+std::vector<Sample> cat_samples(SampleMaker& make) {
+  const auto sample = [](const char* name, TensorList inputs, std::int64_t axis) {
+    const std::size_t a = normalize_axis("cat", axis, inputs[0].rank());
+    return Sample{.name = name,
+                  .inputs = std::move(inputs),
+                  .run = [axis](const TensorList& in) { return TensorList{cat(in, axis)}; },
+                  .reference = [a](const TensorList& in) { return TensorList{cat_reference(in, a)}; }};
+  };
+  return {sample("rows", {make.normal({2, 3}), make.normal({4, 3}), make.normal({1, 3})}, 0),
+          sample("columns", {make.normal({3, 2}), make.normal({3, 20})}, -1),
+          sample("middle axis", {make.normal({2, 1, 3}), make.normal({2, 2, 3})}, 1),
+          sample("one tensor", {make.normal({4})}, 0),
+          sample("empty piece", {make.normal({2, 3}), make.normal({0, 3})}, 0),
+          sample("integers", {make.integers({2}, 0, 9), make.integers({3}, 0, 9)}, 0)};
+}
+
+std::vector<ErrorSample> cat_errors() {
+  return {{"nothing", [] { cat({}); }, ErrorKind::argument, "cat: needs at least one tensor"},
+          {"sizes",
+           [] {
+             cat({zeros({2, 3}), zeros({2, 4})});
+           },
+           ErrorKind::shape, "cat: shapes do not fit"},
+          {"ranks",
+           [] {
+             cat({zeros({2, 3}), zeros({3})});
+           },
+           ErrorKind::shape, "cat: shapes do not fit"},
+          {"dtypes",
+           [] {
+             cat({zeros({2}), zeros({2}, float64)});
+           },
+           ErrorKind::dtype, "float32 and float64"},
+          {"axis out of range", [] { cat({zeros({2})}, 1); }, ErrorKind::argument, "cat: axis"}};
+}
+
+const OpInfo cat_info{"cat", "tensors one after the other along an axis", true, cat_samples, cat_errors};
+
+std::vector<Sample> stack_samples(SampleMaker& make) {
+  const auto sample = [](const char* name, TensorList inputs, std::int64_t axis) {
+    const std::size_t a = normalize_axis("stack", axis, inputs[0].rank() + 1);
+    return Sample{.name = name,
+                  .inputs = std::move(inputs),
+                  .run = [axis](const TensorList& in) { return TensorList{stack(in, axis)}; },
+                  .reference =
+                      [a](const TensorList& in) {
+                        TensorList raised;
+                        for (const Tensor& x : in) raised.push_back(unsqueeze(x, static_cast<std::int64_t>(a)));
+                        return TensorList{cat_reference(raised, a)};
+                      }};
+  };
+  return {sample("front", {make.normal({2, 3}), make.normal({2, 3})}, 0),
+          sample("end", {make.normal({2, 3}), make.normal({2, 3}), make.normal({2, 3})}, -1),
+          sample("scalars", {make.normal({}), make.normal({})}, 0),
+          sample("empty", {make.normal({0, 2}), make.normal({0, 2})}, 1)};
+}
+
+std::vector<ErrorSample> stack_errors() {
+  return {{"nothing", [] { stack({}); }, ErrorKind::argument, "stack: needs at least one tensor"},
+          {"shapes",
+           [] {
+             stack({zeros({2}), zeros({3})});
+           },
+           ErrorKind::shape, "stack: shapes do not fit"},
+          {"dtypes",
+           [] {
+             stack({zeros({2}), zeros({2}, int64)});
+           },
+           ErrorKind::dtype, "float32 and int64"},
+          {"axis out of range", [] { stack({zeros({2})}, 2); }, ErrorKind::argument, "stack: axis"}};
+}
+
+const OpInfo stack_info{"stack", "tensors side by side along a new axis", true, stack_samples, stack_errors};
+
+// ---- split, chunk ----
+
+/// The sizes that equal pieces of `size` have.
+std::vector<std::int64_t> equal_sizes(std::int64_t total, std::int64_t size) {
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t first = 0; first == 0 || first < total; first += size)
+    sizes.push_back(std::min(size, total - first));
+  return sizes;
+}
+
+Sample::Function split_reference(std::vector<std::int64_t> sizes, std::size_t axis) {
+  return [sizes = std::move(sizes), axis](const TensorList& in) {
+    TensorList pieces;
+    std::int64_t first = 0;
+    for (const std::int64_t size : sizes) {
+      Shape shape = in[0].shape();
+      shape[axis] = size;
+      pieces.push_back(rearranged(in[0], shape, [axis, first](Shape i) {
+        i[axis] += first;
+        return i;
+      }));
+      first += size;
+    }
+    return pieces;
+  };
+}
+
+std::vector<Sample> split_samples(SampleMaker& make) {
+  return {
+      one_input(
+          "sizes", make.normal({6, 2}),
+          [](const TensorList& in) {
+            return split(in[0], Shape{1, 3, 2});
+          },
+          split_reference({1, 3, 2}, 0)),
+      one_input(
+          "columns", make.normal({2, 5}),
+          [](const TensorList& in) {
+            return split(in[0], Shape{2, 0, 3}, -1);
+          },
+          split_reference({2, 0, 3}, 1)),
+      one_input(
+          "equal, last smaller", make.normal({5, 2}), [](const TensorList& in) { return split(in[0], 2); },
+          split_reference({2, 2, 1}, 0)),
+      one_input(
+          "size beyond", make.normal({2, 3}), [](const TensorList& in) { return split(in[0], 7, 1); },
+          split_reference({3}, 1)),
+      one_input(
+          "empty", make.normal({0, 3}), [](const TensorList& in) { return split(in[0], 2); }, split_reference({0}, 0))};
+}
+
+std::vector<ErrorSample> split_errors() {
+  return {{"sum",
+           [] {
+             split(zeros({5}), Shape{2, 2});
+           },
+           ErrorKind::shape, "split: the sizes do not add up"},
+          {"negative",
+           [] {
+             split(zeros({5}), Shape{-1, 6});
+           },
+           ErrorKind::argument, "split: sizes must not be negative"},
+          {"size 0", [] { split(zeros({5}), 0); }, ErrorKind::argument, "split: the size must be positive"},
+          {"axis out of range", [] { split(zeros({5}), 2, 1); }, ErrorKind::argument, "split: axis"}};
+}
+
+const OpInfo split_info{"split", "consecutive pieces of an axis", true, split_samples, split_errors};
+
+std::vector<Sample> chunk_samples(SampleMaker& make) {
+  return {one_input(
+              "even", make.normal({2, 6}), [](const TensorList& in) { return chunk(in[0], 3, 1); },
+              split_reference({2, 2, 2}, 1)),
+          one_input(
+              "fewer pieces", make.normal({5}), [](const TensorList& in) { return chunk(in[0], 4); },
+              split_reference({2, 2, 1}, 0)),
+          one_input(
+              "empty", make.normal({0, 2}), [](const TensorList& in) { return chunk(in[0], 2); },
+              split_reference({0, 0}, 0))};
+}
+
+std::vector<ErrorSample> chunk_errors() {
+  return {{"count 0", [] { chunk(zeros({5}), 0); }, ErrorKind::argument, "chunk: the count must be positive"},
+          {"axis out of range", [] { chunk(zeros({5}), 2, 1); }, ErrorKind::argument, "chunk: axis"}};
+}
+
+const OpInfo chunk_info{"chunk", "an axis in that many pieces of ceil(size / count)", true, chunk_samples,
+                        chunk_errors};
+
+TensorList split_views(const OpInfo& info, const Tensor& x, std::vector<std::int64_t> sizes, std::size_t axis) {
+  const Tensor source = x.detach();
+  TensorList pieces;
+  std::int64_t first = 0;
+  for (const std::int64_t size : sizes) {
+    pieces.push_back(slice(source, static_cast<std::int64_t>(axis), first, first + size));
+    first += size;
+  }
+  return record(info, {x}, pieces, [&] {
+    Gradient gradient;
+    gradient.backward = [shape = x.shape(), dtype = x.dtype(), sizes,
+                         axis](const BackwardContext& context) -> TensorList {
+      TensorList gradients;
+      for (std::size_t i = 0; i < sizes.size(); ++i) {
+        Shape piece = shape;
+        piece[axis] = sizes[i];
+        gradients.push_back(context.grad_output(i).defined() ? context.grad_output(i) : zeros(piece, dtype));
+      }
+      return {cat(gradients, static_cast<std::int64_t>(axis))};
+    };
+    gradient.plain = true;
+    return gradient;
+  });
+}
+
+// ---- repeat ----
+
+std::vector<Sample> repeat_samples(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& x, const Shape& counts, const Shape& expected) {
+    return one_input(
+        name, x, [counts](const TensorList& in) { return TensorList{repeat(in[0], counts)}; },
+        [expected](const TensorList& in) {
+          return TensorList{rearranged(in[0], expected, [&](const Shape& i) {
+            Shape from = in[0].shape();
+            for (std::size_t axis = 0; axis < from.size(); ++axis)
+              from[axis] = i[axis + i.size() - from.size()] % from[axis];
+            return from;
+          })};
+        });
+  };
+  return {sample("both axes", make.normal({2, 3}), {2, 2}, {4, 6}),
+          sample("new axis", make.normal({2, 3}), {3, 1, 1}, {3, 2, 3}),
+          sample("last axis only", make.normal({2, 3}), {2}, {2, 6}),
+          sample("scalar", make.normal({}), {4}, {4}),
+          sample("zero times", make.normal({2, 3}), {0, 1}, {0, 3}),
+          sample("once", make.normal({2, 2}), {1, 1}, {2, 2}),
+          sample("empty", make.normal({0, 2}), {3, 2}, {0, 4})};
+}
+
+std::vector<ErrorSample> repeat_errors() {
+  return {{"negative", [] { repeat(zeros({2}), {-1}); }, ErrorKind::argument, "repeat: counts must not be negative"}};
+}
+
+const OpInfo repeat_info{"repeat", "the whole of x, that many times along each axis", true, repeat_samples,
+                         repeat_errors};
+
+// ---- flip, roll ----
+
+std::vector<Sample> flip_samples(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& x, const Shape& axes) {
+    return one_input(
+        name, x, [axes](const TensorList& in) { return TensorList{flip(in[0], axes)}; },
+        [axes](const TensorList& in) {
+          const Shape shape = in[0].shape();
+          return TensorList{rearranged(in[0], shape, [&](Shape i) {
+            for (const std::int64_t axis : axes) {
+              const std::size_t a = normalize_axis("flip", axis, shape.size());
+              i[a] = shape[a] - 1 - i[a];
+            }
+            return i;
+          })};
+        });
+  };
+  return {sample("rows", make.normal({3, 2}), {0}), sample("both", make.normal({3, 4}), {0, -1}),
+          sample("middle", make.normal({2, 3, 2}), {1}), sample("no axis", make.normal({3}), {}),
+          sample("empty", make.normal({0, 2}), {0})};
+}
+
+std::vector<ErrorSample> flip_errors() {
+  return {{"axis out of range", [] { flip(zeros({2}), {1}); }, ErrorKind::argument, "flip: axis"},
+          {"axis twice",
+           [] {
+             flip(zeros({2, 2}), {0, -2});
+           },
+           ErrorKind::argument, "flip: an axis appears twice"}};
+}
+
+const OpInfo flip_info{"flip", "y[…, i, …] = x[…, size − 1 − i, …]", true, flip_samples, flip_errors};
+
+std::vector<Sample> roll_samples(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& x, const Shape& shifts, const Shape& axes) {
+    return one_input(
+        name, x, [shifts, axes](const TensorList& in) { return TensorList{roll(in[0], shifts, axes)}; },
+        [shifts, axes](const TensorList& in) {
+          const Shape shape = in[0].shape();
+          return TensorList{rearranged(in[0], shape, [&](Shape i) {
+            for (std::size_t k = 0; k < axes.size(); ++k) {
+              const std::size_t a = normalize_axis("roll", axes[k], shape.size());
+              i[a] = ((i[a] - shifts[k]) % shape[a] + shape[a]) % shape[a];
+            }
+            return i;
+          })};
+        });
+  };
+  return {sample("forward", make.normal({5}), {2}, {0}), sample("backward", make.normal({4, 3}), {-1}, {-1}),
+          sample("two axes", make.normal({3, 4}), {7, -5}, {0, 1}),
+          sample("axis twice", make.normal({5}), {1, 1}, {0, 0}), sample("empty", make.normal({0, 2}), {1}, {0})};
+}
+
+std::vector<ErrorSample> roll_errors() {
+  return {{"lengths",
+           [] {
+             roll(zeros({2}), {1, 2}, {0});
+           },
+           ErrorKind::argument, "roll: needs one shift for each axis"},
+          {"axis out of range", [] { roll(zeros({2}), {1}, {1}); }, ErrorKind::argument, "roll: axis"}};
+}
+
+const OpInfo roll_info{"roll", "y[…, (i + shift) mod size, …] = x[…, i, …]", true, roll_samples, roll_errors};
+
+// ---- pad ----
+
+Tensor pad_reference(const Tensor& x, const Shape& before, const Shape& after, double value) {
+  Shape shape = x.shape();
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) shape[axis] += before[axis] + after[axis];
+  const auto inside = [&](Shape i) {
+    bool outside = false;
+    for (std::size_t axis = 0; axis < i.size(); ++axis) {
+      i[axis] -= before[axis];
+      outside = outside || i[axis] < 0 || i[axis] >= x.shape()[axis];
+    }
+    return outside ? Shape::filled(i.size(), -1) : i;
+  };
+  Tensor y = rearranged(x, shape, inside);
+  const Tensor there = rearranged(ones(x.shape(), boolean), shape, inside);
+  const std::vector<bool> kept = there.to_vector<bool>();
+  dispatch_floating("pad", x.dtype(), [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    for (std::size_t i = 0; i < kept.size(); ++i)
+      if (!kept[i]) out[i] = static_cast<T>(value);
+  });
+  return y;
+}
+
+std::vector<Sample> pad_samples(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& x, const Shape& before, const Shape& after, double value) {
+    return one_input(
+        name, x, [=](const TensorList& in) { return TensorList{pad(in[0], before, after, value)}; },
+        [=](const TensorList& in) { return TensorList{pad_reference(in[0], before, after, value)}; });
+  };
+  return {
+      sample("both axes", make.normal({2, 3}), {1, 0}, {2, 3}, 0.0), sample("value", make.normal({3}), {2}, {1}, -1.5),
+      sample("nothing", make.normal({2, 2}), {0, 0}, {0, 0}, 0.0),
+      sample("around empty", make.normal({0, 2}), {1, 1}, {1, 0}, 2.0), sample("scalar", make.normal({}), {}, {}, 0.0)};
+}
+
+std::vector<ErrorSample> pad_errors() {
+  return {{"length",
+           [] {
+             pad(zeros({2, 3}), {1}, {1, 1});
+           },
+           ErrorKind::argument, "pad: needs one number per axis"},
+          {"negative", [] { pad(zeros({2}), {-1}, {1}); }, ErrorKind::argument, "pad: numbers must not be negative"}};
+}
+
+const OpInfo pad_info{"pad", "x with a border of one value", true, pad_samples, pad_errors};
+
+// ---- tril, triu ----
+
+std::vector<Sample> triangle_samples(SampleMaker& make, Tensor (*triangle)(const Tensor&, std::int64_t), bool lower) {
+  const auto sample = [triangle, lower](const char* name, const Tensor& x, std::int64_t diagonal) {
+    return one_input(
+        name, x, [=](const TensorList& in) { return TensorList{triangle(in[0], diagonal)}; },
+        [=](const TensorList& in) {
+          return TensorList{rearranged(in[0], in[0].shape(), [=](const Shape& i) {
+            const std::int64_t distance = i[i.size() - 1] - i[i.size() - 2];
+            return (lower ? distance <= diagonal : distance >= diagonal) ? i : Shape::filled(i.size(), -1);
+          })};
+        });
+  };
+  return {sample("square", make.normal({3, 3}), 0),   sample("above", make.normal({3, 5}), 1),
+          sample("below", make.normal({4, 3}), -2),   sample("batch", make.normal({2, 3, 2}), 0),
+          sample("far away", make.normal({2, 2}), 9), sample("empty", make.normal({0, 3}), 0)};
+}
+
+std::vector<Sample> tril_samples(SampleMaker& make) { return triangle_samples(make, tril, true); }
+std::vector<Sample> triu_samples(SampleMaker& make) { return triangle_samples(make, triu, false); }
+
+std::vector<ErrorSample> tril_errors() {
+  return {{"one axis", [] { tril(zeros({3})); }, ErrorKind::shape, "tril: needs at least two axes"}};
+}
+
+std::vector<ErrorSample> triu_errors() {
+  return {{"one axis", [] { triu(zeros({3})); }, ErrorKind::shape, "triu: needs at least two axes"}};
+}
+
+const OpInfo tril_info{"tril", "x[…, i, j] where j − i ≤ diagonal, else 0", true, tril_samples, tril_errors};
+const OpInfo triu_info{"triu", "x[…, i, j] where j − i ≥ diagonal, else 0", true, triu_samples, triu_errors};
+
+/// x with the columns [begin(row), end(row)) of every row kept and 0 elsewhere, without history.
+template <class F>
+Tensor keep_columns(const char* op, const Tensor& x, const F& kept) {
+  if (x.rank() < 2) fail(ErrorKind::shape, "{}: needs at least two axes; got shape {}", op, x.shape());
+  const Tensor source = contiguous(x.detach());
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  const std::int64_t rows = x.size(-2), columns = x.size(-1);
+  if (x.numel() == 0) return y;
+  const std::size_t bytes = size_of(x.dtype());
+  const auto* in = static_cast<const char*>(source.data(x.dtype()));
+  auto* out = static_cast<char*>(y.mutable_data(x.dtype()));
+  parallel_for(0, x.numel() / columns, std::max<std::int64_t>(1, 32768 / columns), [&](std::int64_t b, std::int64_t e) {
+    for (std::int64_t row = b; row < e; ++row) {
+      const auto [first, last] = kept(row % rows);
+      const auto begin = static_cast<std::size_t>(std::clamp<std::int64_t>(first, 0, columns)) * bytes;
+      const auto end = static_cast<std::size_t>(std::clamp<std::int64_t>(last, 0, columns)) * bytes;
+      const std::size_t start = static_cast<std::size_t>(row * columns) * bytes;
+      const std::size_t width = static_cast<std::size_t>(columns) * bytes;
+      std::memset(out + start, 0, begin);
+      std::memcpy(out + start + begin, in + start + begin, end - begin);
+      std::memset(out + start + end, 0, width - end);
+    }
+  });
+  return y;
+}
+
+}  // namespace
+
+Tensor cat(const TensorList& tensors, std::int64_t axis) {
+  check_some("cat", tensors);
+  const std::size_t a = normalize_axis("cat", axis, tensors[0].rank());
+  check_together("cat", tensors, a);
+  Shape shape = tensors[0].shape();
+  std::vector<std::int64_t> firsts{0};
+  for (const Tensor& tensor : tensors) firsts.push_back(firsts.back() + tensor.shape()[a]);
+  shape[a] = firsts.back();
+  Tensor y = Tensor::empty(shape, tensors[0].dtype());
+  for (std::size_t i = 0; i < tensors.size(); ++i) copy_into(tensors[i], y, a, firsts[i]);
+  return record(cat_info, tensors, y, [&] {
+    Gradient gradient;
+    gradient.backward = [firsts, a](const BackwardContext& context) {
+      TensorList gradients(firsts.size() - 1);
+      for (std::size_t i = 0; i < gradients.size(); ++i)
+        if (context.needs_grad(i))
+          gradients[i] = slice(context.grad_output(), static_cast<std::int64_t>(a), firsts[i], firsts[i + 1]);
+      return gradients;
+    };
+    gradient.plain = true;
+    return gradient;
+  });
+}
+
+Tensor stack(const TensorList& tensors, std::int64_t axis) {
+  check_some("stack", tensors);
+  const std::size_t a = normalize_axis("stack", axis, tensors[0].rank() + 1);
+  check_together("stack", tensors, Shape::max_rank);
+  Shape shape = tensors[0].shape();
+  shape.insert(a, static_cast<std::int64_t>(tensors.size()));
+  Tensor y = Tensor::empty(shape, tensors[0].dtype());
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    copy_into(unsqueeze(tensors[i].detach(), static_cast<std::int64_t>(a)), y, a, static_cast<std::int64_t>(i));
+  return record(stack_info, tensors, y, [&] {
+    Gradient gradient;
+    gradient.backward = [count = tensors.size(), a](const BackwardContext& context) {
+      TensorList gradients(count);
+      for (std::size_t i = 0; i < count; ++i)
+        if (context.needs_grad(i))
+          gradients[i] = select(context.grad_output(), static_cast<std::int64_t>(a), static_cast<std::int64_t>(i));
+      return gradients;
+    };
+    gradient.plain = true;
+    return gradient;
+  });
+}
+
+TensorList split(const Tensor& x, const Shape& sizes, std::int64_t axis) {
+  const std::size_t a = normalize_axis("split", axis, x.rank());
+  std::int64_t total = 0;
+  for (const std::int64_t size : sizes) {
+    if (size < 0) fail(ErrorKind::argument, "split: sizes must not be negative; got {}", sizes);
+    total += size;
+  }
+  if (total != x.shape()[a])
+    fail(ErrorKind::shape,
+         "split: the sizes do not add up; got {}, together {}; expected {}, the size of axis {} of {}", sizes, total,
+         x.shape()[a], axis, x.shape());
+  return split_views(split_info, x, std::vector<std::int64_t>(sizes.begin(), sizes.end()), a);
+}
+
+TensorList split(const Tensor& x, std::int64_t size, std::int64_t axis) {
+  const std::size_t a = normalize_axis("split", axis, x.rank());
+  if (size <= 0) fail(ErrorKind::argument, "split: the size must be positive; got {}", size);
+  return split_views(split_info, x, equal_sizes(x.shape()[a], size), a);
+}
+
+TensorList chunk(const Tensor& x, std::int64_t count, std::int64_t axis) {
+  const std::size_t a = normalize_axis("chunk", axis, x.rank());
+  if (count <= 0) fail(ErrorKind::argument, "chunk: the count must be positive; got {}", count);
+  const std::int64_t total = x.shape()[a];
+  if (total == 0) return split_views(chunk_info, x, std::vector<std::int64_t>(static_cast<std::size_t>(count), 0), a);
+  return split_views(chunk_info, x, equal_sizes(total, (total + count - 1) / count), a);
+}
+
+Tensor repeat(const Tensor& x, const Shape& counts) {
+  for (const std::int64_t count : counts)
+    if (count < 0) fail(ErrorKind::argument, "repeat: counts must not be negative; got {}", counts);
+  const std::size_t rank = std::max(counts.size(), x.rank());
+  Shape shape = x.shape(), times = counts;
+  while (shape.size() < rank) shape.insert(0, 1);
+  while (times.size() < rank) times.insert(0, 1);
+  // One axis at a time, the last first: as (outer, 1, inner), an axis is repeated by a stride of 0.
+  Tensor y = reshape(x.detach(), shape);
+  for (std::size_t axis = rank; axis-- > 0;) {
+    if (times[axis] == 1) continue;
+    std::int64_t inner = 1;
+    for (std::size_t i = axis; i < rank; ++i) inner *= shape[i];
+    const std::int64_t outer = inner == 0 ? 0 : y.numel() / inner;
+    shape[axis] *= times[axis];
+    y = reshape(expand(reshape(y, {outer, 1, inner}), {outer, times[axis], inner}), shape);
+  }
+  if (y.storage() == x.storage()) y = clone(y);
+  return record_linear(repeat_info, x, y, [original = x.shape(), times](const Tensor& g) {
+    Shape left = original;
+    while (left.size() < times.size()) left.insert(0, 1);
+    Tensor result = g;
+    for (std::size_t axis = 0; axis < times.size(); ++axis) {
+      if (times[axis] == 1) continue;
+      std::int64_t outer = 1, inner = 1;
+      for (std::size_t i = 0; i < axis; ++i) outer *= left[i];
+      for (std::size_t i = axis; i < left.size(); ++i) inner *= left[i] * (i > axis ? times[i] : 1);
+      result = sum(reshape(result, {outer, times[axis], inner}), {1});
+    }
+    return reshape(result, original);
+  });
+}
+
+Tensor flip(const Tensor& x, const Shape& axes) {
+  std::array<bool, Shape::max_rank> seen{};
+  Tensor y = x.detach();
+  for (const std::int64_t axis : axes) {
+    const std::size_t a = normalize_axis("flip", axis, x.rank());
+    if (std::exchange(seen[a], true)) fail(ErrorKind::argument, "flip: an axis appears twice; got {}", axes);
+    y = reordered(y, a, [last = x.shape()[a] - 1](std::int64_t i) { return last - i; });
+  }
+  if (axes.empty()) y = clone(y);
+  return record_linear(flip_info, x, y, [axes](const Tensor& g) { return flip(g, axes); });
+}
+
+Tensor roll(const Tensor& x, const Shape& shifts, const Shape& axes) {
+  if (shifts.size() != axes.size())
+    fail(ErrorKind::argument, "roll: needs one shift for each axis; got shifts {} and axes {}", shifts, axes);
+  Tensor y = x.detach();
+  Shape back = shifts;
+  for (std::size_t k = 0; k < axes.size(); ++k) {
+    const std::size_t a = normalize_axis("roll", axes[k], x.rank());
+    const std::int64_t size = x.shape()[a];
+    if (size == 0) continue;
+    const std::int64_t shift = (shifts[k] % size + size) % size;
+    back[k] = -shift;
+    y = reordered(y, a, [size, shift](std::int64_t i) { return i < shift ? i - shift + size : i - shift; });
+  }
+  if (y.storage() == x.storage()) y = clone(y);
+  return record_linear(roll_info, x, y, [back, axes](const Tensor& g) { return roll(g, back, axes); });
+}
+
+Tensor pad(const Tensor& x, const Shape& before, const Shape& after, double value) {
+  if (before.size() != x.rank() || after.size() != x.rank())
+    fail(ErrorKind::argument, "pad: needs one number per axis; got before {} and after {} for a tensor of shape {}",
+         before, after, x.shape());
+  Shape shape = x.shape();
+  std::int64_t offset = 0;
+  for (std::size_t axis = 0; axis < x.rank(); ++axis) {
+    if (before[axis] < 0 || after[axis] < 0)
+      fail(ErrorKind::argument, "pad: numbers must not be negative; got before {} and after {}; use slice to cut",
+           before, after);
+    shape[axis] += before[axis] + after[axis];
+  }
+  Tensor y = full(shape, value, x.dtype());
+  for (std::size_t axis = 0; axis < x.rank(); ++axis) offset += before[axis] * y.strides()[axis];
+  char* destination =
+      static_cast<char*>(y.mutable_data(x.dtype())) + static_cast<std::size_t>(offset) * size_of(x.dtype());
+  strided_copy(x.dtype(), x.data(x.dtype()), x.strides(), destination, y.strides(), x.shape());
+  return record_linear(pad_info, x, y, [original = x.shape(), before](const Tensor& g) {
+    Tensor result = g;
+    for (std::size_t axis = 0; axis < original.size(); ++axis)
+      if (g.shape()[axis] != original[axis])
+        result = slice(result, static_cast<std::int64_t>(axis), before[axis], before[axis] + original[axis]);
+    return result;
+  });
+}
+
+Tensor tril(const Tensor& x, std::int64_t diagonal) {
+  const Tensor y = keep_columns("tril", x, [diagonal](std::int64_t row) {
+    return std::pair<std::int64_t, std::int64_t>{0, row + diagonal + 1};
+  });
+  return record_linear(tril_info, x, y, [diagonal](const Tensor& g) { return tril(g, diagonal); });
+}
+
+Tensor triu(const Tensor& x, std::int64_t diagonal) {
+  const Tensor y = keep_columns("triu", x, [diagonal, columns = x.rank() > 0 ? x.size(-1) : 0](std::int64_t row) {
+    return std::pair<std::int64_t, std::int64_t>{std::min(row + diagonal, columns), columns};
+  });
+  return record_linear(triu_info, x, y, [diagonal](const Tensor& g) { return triu(g, diagonal); });
+}
+
+OpList shape_ops() {
+  return {&cat_info,  &stack_info, &split_info, &chunk_info, &repeat_info,
+          &flip_info, &roll_info,  &pad_info,   &tril_info,  &triu_info};
+}
+
+}  // namespace saw
