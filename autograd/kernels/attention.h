@@ -1,0 +1,60 @@
+#pragma once
+
+// Scaled dot-product attention inside segments, forward and backward, tile by tile. A tile holds the scores of up to 64
+// queries and 128 keys of one head of one segment, keys in rows and queries side by side, so that the softmax runs over
+// vectors of queries and never across one.
+
+#include <cstdint>
+#include <span>
+
+namespace saw::kernels {
+
+/// (N, heads, width) with contiguous width; other strides in elements.
+template <class T>
+struct HeadRows {
+  T* data;
+  std::int64_t row, head;
+};
+
+template <class T>
+struct AttentionProblem {
+  std::span<const std::int64_t> query_offsets, key_offsets;  // of the segments, as in Segments
+  std::int64_t heads, width, value_width;
+  HeadRows<const T> query, key, value;
+  /// Query i of a segment sees the keys i − left … i + right.
+  std::int64_t left, right;
+  T scale;
+  /// (heads, Tq, Tk) with contiguous Tk, or null; bias_head is 0 where the heads share it.
+  const T* bias;
+  std::int64_t bias_head, bias_row;
+  /// Dropout on the weights: see attention_kept().
+  double dropout;
+  std::uint64_t seed, stream;
+};
+
+/// Whether dropout keeps the weight of key `key` (its position in the segment) for `head` of row `query_row` of all
+/// queries. Four keys share a block of random words: the counter is (query_row · heads + head) · 2³² + key / 4.
+bool attention_kept(std::int64_t query_row, std::int64_t heads, std::int64_t head, std::int64_t key, double dropout,
+                    std::uint64_t seed, std::uint64_t stream);
+
+/// output (Nq, heads, value_width) and logsumexp (Nq, heads) are contiguous. The logsumexp of a query that sees no key
+/// is +∞, so that exp(score − logsumexp) is 0 for whatever score.
+template <class T>
+void attention_forward(const AttentionProblem<T>& problem, T* output, T* logsumexp);
+
+/// What backward writes; all contiguous, null where not wanted.
+template <class T>
+struct AttentionGradients {
+  T* query;  // (Nq, heads, width)
+  T* key;    // (Nk, heads, width)
+  T* value;  // (Nk, heads, value_width)
+  T* bias;   // (bias_heads, bias_queries, bias_keys)
+  std::int64_t bias_heads, bias_queries, bias_keys;
+};
+
+/// `output` and `logsumexp` are what forward wrote; grad_output (Nq, heads, value_width).
+template <class T>
+void attention_backward(const AttentionProblem<T>& problem, const T* output, const T* logsumexp,
+                        HeadRows<const T> grad_output, const AttentionGradients<T>& gradients);
+
+}  // namespace saw::kernels
