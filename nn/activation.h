@@ -14,5 +14,5 @@ const char* to_string(Activation activation);
 /// Applies it to every element; shape and dtype are kept.
 Tensor activate(Activation activation, const Tensor& x);
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

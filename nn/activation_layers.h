@@ -45,5 +45,5 @@ struct Softplus : ActivationLayer {
   Softplus() : ActivationLayer(Activation::softplus) {}
 };
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

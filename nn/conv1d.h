@@ -35,5 +35,5 @@ class Conv1d : public Module {
   saw::Conv1dOptions options_;
 };
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

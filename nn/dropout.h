@@ -18,5 +18,5 @@ class Dropout : public Module {
   double probability_;
 };
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

@@ -59,5 +59,5 @@ Initialiser orthogonal(double gain = 1.0);
 double gain(Activation activation);
 
 }  // namespace init
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

@@ -49,5 +49,5 @@ class RMSNorm : public Module {
   double epsilon_;
 };
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

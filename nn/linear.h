@@ -21,5 +21,5 @@ class Linear : public Module {
   const Tensor& bias;  ///< undefined without one
 };
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

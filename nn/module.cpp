@@ -247,16 +247,17 @@ void Module::to(DType dtype) {
 }
 
 void Module::tie(const std::string& name, const Tensor& parameter) {
-  const auto slot = std::find_if(parameters_.begin(), parameters_.end(),
-                                 [&](const Slot& own) { return own.name == name && own.tensor.defined(); });
-  if (slot == parameters_.end())
-    fail(ErrorKind::argument, "tie: {} has no parameter \"{}\" of its own", type_name(), name);
+  const std::vector<Entry> all = entries();
+  const auto entry =
+      std::find_if(all.begin(), all.end(), [&](const Entry& e) { return e.is_parameter && e.name == name; });
+  if (entry == all.end()) fail(ErrorKind::argument, "tie: {} has no parameter \"{}\"", type_name(), name);
+  Tensor& tensor = entry->slot->tensor;
   if (!parameter.is_leaf())
     fail(ErrorKind::argument, "tie: needs a parameter; got the result of an op, of shape {}", parameter.shape());
-  if (parameter.shape() != slot->tensor.shape() || parameter.dtype() != slot->tensor.dtype())
+  if (parameter.shape() != tensor.shape() || parameter.dtype() != tensor.dtype())
     fail(ErrorKind::shape, "tie: parameter \"{}\" of {} does not fit; got {}; expected {}", name, type_name(),
-         described(parameter), described(slot->tensor));
-  slot->tensor = parameter;
+         described(parameter), described(tensor));
+  tensor = parameter;
 }
 
 void Module::set_requires_grad(bool requires_grad) {

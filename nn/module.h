@@ -69,8 +69,8 @@ class Module {
   /// Converts all floating point parameters and buffers. The parameters become new leaves without gradients: make
   /// optimizers after it.
   void to(DType dtype);
-  /// Makes this module's parameter `name` one and the same with `parameter` of another (tied weights). Throws
-  /// Error(argument) for an unknown name, Error(shape) for another shape or dtype.
+  /// Makes the parameter `name` of this module or of one below ("tags.weight") one and the same with `parameter` of
+  /// another (tied weights). Throws Error(argument) for an unknown name, Error(shape) for another shape or dtype.
   void tie(const std::string& name, const Tensor& parameter);
   /// Freezes all parameters (false) or lets them be trained again (true).
   void set_requires_grad(bool requires_grad);
@@ -150,5 +150,5 @@ class Module {
   std::vector<Child> children_;
 };
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

@@ -49,5 +49,5 @@ class ModuleList : public Module {
   std::vector<M*> modules_;
 };
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

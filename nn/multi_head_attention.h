@@ -72,5 +72,5 @@ class MultiHeadAttention : public Module {
   Linear& out_proj_;
 };
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

@@ -38,5 +38,5 @@ class LearnedPositions : public Module {
   const Tensor& weight;
 };
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

@@ -39,5 +39,5 @@ class Sequential : public Module {
   std::vector<std::function<Tensor(const Tensor&)>> steps_;
 };
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

@@ -79,5 +79,5 @@ class TransformerEncoder : public Module {
   const LayerNorm* norm_;
 };
 
-}  // namespace gnu::visibility("default")]]nn
+}  // namespace nn
 }  // namespace saw

@@ -192,7 +192,7 @@ TEST_CASE("tied parameters are one parameter under two names") {
   struct Tied : nn::Module {
     nn::Embedding& words = child<nn::Embedding>("words", 7, 4);
     nn::Linear& tags = child<nn::Linear>("tags", 4, 7, nn::LinearOptions{.bias = false});
-    Tied() { tags.tie("weight", words.weight); }
+    Tied() { tie("tags.weight", words.weight); }
     Tensor forward(const Tensor& ids) { return tags.forward(words.forward(ids)); }
   };
   Tied model;
@@ -212,8 +212,7 @@ TEST_CASE("tied parameters are one parameter under two names") {
   for (std::int64_t r = 0; r < 7; ++r) expected.select(0, 3).add_(table.select(0, r));
   CHECK_EQ(test::difference(model.words.weight.grad(), expected, 1e-12, 1e-12), "");
 
-  CHECK_EQ(argument_error([&] { model.tags.tie("bias", zeros({7})); }),
-           "tie: Linear has no parameter \"bias\" of its own");
+  CHECK_EQ(argument_error([&] { model.tags.tie("bias", zeros({7})); }), "tie: Linear has no parameter \"bias\"");
   CHECK_EQ(argument_error(
                [&] {
                  model.tags.tie("weight", zeros({4, 7}, float64));
