@@ -65,6 +65,33 @@ void sum_columns(const T* x, std::int64_t rows, std::int64_t stride, std::int64_
   }
 }
 
+/// The largest element (of −x, negated, it is the smallest); NaN wins.
+template <bool negate, class T>
+T max_contiguous(const T* x, std::int64_t size) {
+  const hn::ScalableTag<T> d;
+  const T largest =
+      max_row(d, static_cast<std::size_t>(size), -std::numeric_limits<T>::infinity(), [=](auto at) HWY_ATTR {
+        const auto v = at.load(x);
+        return negate ? hn::Neg(v) : v;
+      });
+  return negate ? -largest : largest;
+}
+
+template <bool negate, class T>
+void max_columns(const T* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, T* out) {
+  const hn::ScalableTag<T> d;
+  const T infinity = std::numeric_limits<T>::infinity();
+  for_row(d, static_cast<std::size_t>(columns), [&](auto at) HWY_ATTR {
+    auto best = hn::Set(d, negate ? infinity : -infinity);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const auto v = at.load(x + r * stride);
+      const auto better = negate ? hn::Lt(v, best) : hn::Gt(v, best);
+      best = hn::IfThenElse(hn::Or(better, hn::IsNaN(v)), v, best);
+    }
+    at.store(best, out);
+  });
+}
+
 double sum_contiguous_float(const float* x, std::int64_t size) { return sum_contiguous(x, size); }
 double sum_contiguous_double(const double* x, std::int64_t size) { return sum_contiguous(x, size); }
 void sum_columns_float(const float* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, float* out) {
@@ -73,6 +100,19 @@ void sum_columns_float(const float* x, std::int64_t rows, std::int64_t stride, s
 void sum_columns_double(const double* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, double* out) {
   sum_columns(x, rows, stride, columns, out);
 }
+
+#define SAW_EXTREMES(T)                                                                                    \
+  T max_contiguous_##T(const T* x, std::int64_t size) { return max_contiguous<false>(x, size); }           \
+  T min_contiguous_##T(const T* x, std::int64_t size) { return max_contiguous<true>(x, size); }            \
+  void max_columns_##T(const T* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, T* out) { \
+    max_columns<false>(x, rows, stride, columns, out);                                                     \
+  }                                                                                                        \
+  void min_columns_##T(const T* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, T* out) { \
+    max_columns<true>(x, rows, stride, columns, out);                                                      \
+  }
+SAW_EXTREMES(float)
+SAW_EXTREMES(double)
+#undef SAW_EXTREMES
 
 }  // namespace saw::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -85,6 +125,14 @@ HWY_EXPORT(sum_contiguous_float);
 HWY_EXPORT(sum_contiguous_double);
 HWY_EXPORT(sum_columns_float);
 HWY_EXPORT(sum_columns_double);
+HWY_EXPORT(max_contiguous_float);
+HWY_EXPORT(max_contiguous_double);
+HWY_EXPORT(max_columns_float);
+HWY_EXPORT(max_columns_double);
+HWY_EXPORT(min_contiguous_float);
+HWY_EXPORT(min_contiguous_double);
+HWY_EXPORT(min_columns_float);
+HWY_EXPORT(min_columns_double);
 
 constexpr std::int64_t chunk_elements = 32768;
 
@@ -150,16 +198,14 @@ struct Multiply {
   }
 };
 template <class T>
-struct Largest {
-  static constexpr T neutral =
-      std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-  static T apply(T a, T b) { return b > a || b != b ? b : a; }
+struct LargestStep {
+  static constexpr T neutral = std::numeric_limits<T>::lowest();
+  static T apply(T a, T b) { return std::max(a, b); }
 };
 template <class T>
-struct Smallest {
-  static constexpr T neutral =
-      std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
-  static T apply(T a, T b) { return b < a || b != b ? b : a; }
+struct SmallestStep {
+  static constexpr T neutral = std::numeric_limits<T>::max();
+  static T apply(T a, T b) { return std::min(a, b); }
 };
 struct Or {
   static constexpr bool neutral = false;
@@ -224,6 +270,40 @@ void reduce(const T* x, std::int64_t outer, std::int64_t size, std::int64_t inne
     reduce_columns<Combine>(x, outer, size, inner, out);
 }
 
+template <class T>
+struct Largest : Plain<T, LargestStep<T>> {};
+template <>
+struct Largest<float> {
+  static float row(const float* x, std::int64_t size) { return HWY_DYNAMIC_DISPATCH(max_contiguous_float)(x, size); }
+  static void columns(const float* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, float* out) {
+    HWY_DYNAMIC_DISPATCH(max_columns_float)(x, rows, stride, columns, out);
+  }
+};
+template <>
+struct Largest<double> {
+  static double row(const double* x, std::int64_t size) { return HWY_DYNAMIC_DISPATCH(max_contiguous_double)(x, size); }
+  static void columns(const double* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, double* out) {
+    HWY_DYNAMIC_DISPATCH(max_columns_double)(x, rows, stride, columns, out);
+  }
+};
+
+template <class T>
+struct Smallest : Plain<T, SmallestStep<T>> {};
+template <>
+struct Smallest<float> {
+  static float row(const float* x, std::int64_t size) { return HWY_DYNAMIC_DISPATCH(min_contiguous_float)(x, size); }
+  static void columns(const float* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, float* out) {
+    HWY_DYNAMIC_DISPATCH(min_columns_float)(x, rows, stride, columns, out);
+  }
+};
+template <>
+struct Smallest<double> {
+  static double row(const double* x, std::int64_t size) { return HWY_DYNAMIC_DISPATCH(min_contiguous_double)(x, size); }
+  static void columns(const double* x, std::int64_t rows, std::int64_t stride, std::int64_t columns, double* out) {
+    HWY_DYNAMIC_DISPATCH(min_columns_double)(x, rows, stride, columns, out);
+  }
+};
+
 /// With prefix products P and suffix products S, dx[s] = dy · P[s] · S[s]: no division, so zeros need no special case.
 template <class T>
 void prod_backward_any(const T* x, const T* dy, std::int64_t outer, std::int64_t size, std::int64_t inner, T* dx) {
@@ -268,22 +348,22 @@ void prod(const std::int64_t* x, std::int64_t outer, std::int64_t size, std::int
 }
 
 void amax(const float* x, std::int64_t outer, std::int64_t size, std::int64_t inner, float* out) {
-  reduce<Plain<float, Largest<float>>>(x, outer, size, inner, out);
+  reduce<Largest<float>>(x, outer, size, inner, out);
 }
 void amax(const double* x, std::int64_t outer, std::int64_t size, std::int64_t inner, double* out) {
-  reduce<Plain<double, Largest<double>>>(x, outer, size, inner, out);
+  reduce<Largest<double>>(x, outer, size, inner, out);
 }
 void amax(const std::int64_t* x, std::int64_t outer, std::int64_t size, std::int64_t inner, std::int64_t* out) {
-  reduce<Plain<std::int64_t, Largest<std::int64_t>>>(x, outer, size, inner, out);
+  reduce<Largest<std::int64_t>>(x, outer, size, inner, out);
 }
 void amin(const float* x, std::int64_t outer, std::int64_t size, std::int64_t inner, float* out) {
-  reduce<Plain<float, Smallest<float>>>(x, outer, size, inner, out);
+  reduce<Smallest<float>>(x, outer, size, inner, out);
 }
 void amin(const double* x, std::int64_t outer, std::int64_t size, std::int64_t inner, double* out) {
-  reduce<Plain<double, Smallest<double>>>(x, outer, size, inner, out);
+  reduce<Smallest<double>>(x, outer, size, inner, out);
 }
 void amin(const std::int64_t* x, std::int64_t outer, std::int64_t size, std::int64_t inner, std::int64_t* out) {
-  reduce<Plain<std::int64_t, Smallest<std::int64_t>>>(x, outer, size, inner, out);
+  reduce<Smallest<std::int64_t>>(x, outer, size, inner, out);
 }
 
 void any(const bool* x, std::int64_t outer, std::int64_t size, std::int64_t inner, bool* out) {

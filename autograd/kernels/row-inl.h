@@ -152,16 +152,30 @@ HWY_INLINE TwoSums sum_row_twice(D d, std::size_t size, F f) {
 /// max f(at) over all elements; `lowest` over none. NaN anywhere gives NaN.
 template <class D, class F, class T = hn::TFromD<D>>
 HWY_INLINE T max_row(D d, std::size_t size, T lowest, F f) {
+  const std::size_t lanes = hn::Lanes(d);
   const auto start = hn::Set(d, lowest);
-  auto best = start;
+  auto m0 = start, m1 = start, m2 = start, m3 = start;
   auto nan = hn::FirstN(d, 0);
-  for_row(d, size, [&](auto at) HWY_ATTR {
-    const auto v = at.keep(f(at), start);
+  std::size_t i = 0;
+  for (; i + 4 * lanes <= size; i += 4 * lanes) {
+    const auto v0 = f(Whole<D>{i});
+    const auto v1 = f(Whole<D>{i + lanes});
+    const auto v2 = f(Whole<D>{i + 2 * lanes});
+    const auto v3 = f(Whole<D>{i + 3 * lanes});
+    m0 = hn::Max(m0, v0);
+    m1 = hn::Max(m1, v1);
+    m2 = hn::Max(m2, v2);
+    m3 = hn::Max(m3, v3);
+    nan = hn::Or(nan, hn::Or(hn::Or(hn::IsNaN(v0), hn::IsNaN(v1)), hn::Or(hn::IsNaN(v2), hn::IsNaN(v3))));
+  }
+  for (; i < size; i += lanes) {
+    const bool whole = i + lanes <= size;
+    const auto v = whole ? f(Whole<D>{i}) : Part<D>{i, size - i}.keep(f(Part<D>{i, size - i}), start);
+    m0 = hn::Max(m0, v);
     nan = hn::Or(nan, hn::IsNaN(v));
-    best = hn::Max(best, v);
-  });
+  }
   if (!hn::AllFalse(d, nan)) return std::numeric_limits<T>::quiet_NaN();
-  return hn::GetLane(hn::MaxOfLanes(d, best));
+  return hn::GetLane(hn::MaxOfLanes(d, hn::Max(hn::Max(m0, m1), hn::Max(m2, m3))));
 }
 
 }  // namespace saw::kernels::HWY_NAMESPACE
