@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "saw/autograd/record.h"
+#include "saw/autograd/sparse_gradient.h"
 #include "saw/autograd/tensor.h"
 
 namespace saw {
@@ -56,6 +57,7 @@ struct Node : std::enable_shared_from_this<Node> {
 
   // leaves
   Tensor grad;
+  SparseGradient sparse_grad;
   std::string name;
 
  private:

@@ -149,7 +149,9 @@ void Tensor::set_grad(const Tensor& gradient) const {
 }
 
 void Tensor::zero_grad() const {
-  if (checked().node) impl_->node->grad = Tensor();
+  if (!checked().node) return;
+  impl_->node->grad = Tensor();
+  impl_->node->sparse_grad = {};
 }
 
 void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_graph) const {

@@ -8,6 +8,10 @@ namespace [[gnu::visibility("default")]] nn {
 struct EmbeddingOptions {
   /// A row that stays as it is: zero at first, and it gets no gradient. −1: none.
   std::int64_t padding_index = -1;
+  /// The gradient holds the rows that were looked up and no others (sparse_grad(weight) in place of weight.grad()). For
+  /// large tables: optimizers then change those rows alone, so that momentum and weight decay rest in all others.
+  /// saw::grad() and checkpoint() do not see the table.
+  bool sparse = false;
 };
 
 /// A learned vector for each of `count` things (words, characters, tags): ids of any shape (…) int64 → (…, width).
@@ -23,7 +27,10 @@ class Embedding : public Module {
   const Tensor& weight;
 
  private:
+  Tensor look_up_sparsely(const Tensor& ids) const;
+
   std::int64_t padding_index_;
+  bool sparse_;
 };
 
 }  // namespace nn
