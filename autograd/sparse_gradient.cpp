@@ -57,6 +57,7 @@ void add_sparse_grad(const Tensor& leaf, const Tensor& indices, const Tensor& ro
 }
 
 Distinct distinct(const Tensor& x) {
+  if (x.dtype() != int64) fail(ErrorKind::dtype, "distinct: needs int64 numbers; got {} {}", x.dtype(), x.shape());
   const std::vector<std::int64_t> given = x.to_vector<std::int64_t>();
   std::vector<std::int64_t> values = given;
   std::sort(values.begin(), values.end());
