@@ -53,6 +53,13 @@ struct NormBackwardRows {
 HWY_BEFORE_NAMESPACE();
 namespace saw::kernels::HWY_NAMESPACE {
 
+/// What is subtracted before the mean: a row's mean is kept relative to its first element, so that an offset that all
+/// its elements share costs no digits (and a row of equal elements gives exactly 0).
+template <class T>
+T first_of(const T* row, std::size_t columns, const T* mean) {
+  return mean != nullptr && columns > 0 ? row[0] : T{0};
+}
+
 template <class T>
 void norm_rows(const NormRows<T>& rows, std::int64_t begin, std::int64_t end) {
   const hn::ScalableTag<T> d;
@@ -63,27 +70,29 @@ void norm_rows(const NormRows<T>& rows, std::int64_t begin, std::int64_t end) {
   for (std::int64_t r = begin; r < end; ++r) {
     const T* x = rows.x + r * rows.columns;
     T* y = rows.y + r * rows.columns;
+    const auto first = hn::Set(d, first_of(x, columns, rows.mean));
     T mean = 0;
     if (rows.mean != nullptr) {
-      mean = static_cast<T>(sum_row(d, columns, [&](auto at) HWY_ATTR { return at.load(x); }) / count);
+      mean = static_cast<T>(sum_row(d, columns, [&](auto at) HWY_ATTR { return hn::Sub(at.load(x), first); }) / count);
       rows.mean[r] = mean;
     }
     const auto m = hn::Set(d, mean);
+    const auto centred = [&](auto at) HWY_ATTR { return hn::Sub(hn::Sub(at.load(x), first), m); };
     const double squares = sum_row(d, columns, [&](auto at) HWY_ATTR {
-      const auto centred = hn::Sub(at.load(x), m);
-      return hn::Mul(centred, centred);
+      const auto v = centred(at);
+      return hn::Mul(v, v);
     });
     const T rstd = static_cast<T>(1.0 / std::sqrt(squares / count + rows.epsilon));
     rows.rstd[r] = rstd;
     const auto s = hn::Set(d, rstd);
     if (weight != nullptr && bias != nullptr)
       for_row(d, columns, [&](auto at) HWY_ATTR {
-        const auto x_hat = hn::Mul(hn::Sub(at.load(x), m), s);
+        const auto x_hat = hn::Mul(centred(at), s);
         at.store(hn::MulAdd(x_hat, at.load(weight), at.load(bias)), y);
       });
     else
       for_row(d, columns, [&](auto at) HWY_ATTR {
-        auto v = hn::Mul(hn::Sub(at.load(x), m), s);
+        auto v = hn::Mul(centred(at), s);
         if (weight != nullptr) v = hn::Mul(v, at.load(weight));
         if (bias != nullptr) v = hn::Add(v, at.load(bias));
         at.store(v, y);
@@ -101,10 +110,12 @@ void norm_backward_row(const NormBackwardRows<T>& rows, std::int64_t r) {
   const T* weight = rows.weight;
   T* dweight = rows.dweight;
   T* dbias = rows.dbias;
+  const auto first = hn::Set(d, first_of(x, columns, rows.mean));
   const auto m = hn::Set(d, rows.mean != nullptr ? rows.mean[r] : T{0});
   const auto s = hn::Set(d, rows.rstd[r]);
+  const auto normalised = [&](auto at) HWY_ATTR { return hn::Mul(hn::Sub(hn::Sub(at.load(x), first), m), s); };
   const TwoSums sums = sum_row_twice(d, columns, [&](auto at) HWY_ATTR {
-    const auto x_hat = hn::Mul(hn::Sub(at.load(x), m), s);
+    const auto x_hat = normalised(at);
     const auto upstream = at.load(dy);
     if constexpr (wants_parameters) {
       at.store(hn::MulAdd(upstream, x_hat, at.load(dweight)), dweight);
@@ -120,7 +131,7 @@ void norm_backward_row(const NormBackwardRows<T>& rows, std::int64_t r) {
   const auto mean_g = hn::Set(d, rows.mean != nullptr ? static_cast<T>(sums.first / count) : T{0});
   const auto mean_gx = hn::Set(d, static_cast<T>(sums.second / count));
   for_row(d, columns, [&](auto at) HWY_ATTR {
-    const auto x_hat = hn::Mul(hn::Sub(at.load(x), m), s);
+    const auto x_hat = normalised(at);
     auto g = at.load(dy);
     if constexpr (has_weight) g = hn::Mul(g, at.load(weight));
     at.store(hn::Mul(s, hn::NegMulAdd(x_hat, mean_gx, hn::Sub(g, mean_g))), dx);

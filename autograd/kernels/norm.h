@@ -7,7 +7,7 @@
 namespace saw::kernels {
 
 /// y = (x − mean)·rstd·weight + bias, with rstd = 1/√(var + ε) and the biased variance. weight and bias (columns) may
-/// be null; mean and rstd (rows) are for the backward.
+/// be null; mean (relative to the row's first element) and rstd (rows) are for the backward.
 template <class T>
 void layer_norm_forward(const T* x, const T* weight, const T* bias, std::int64_t rows, std::int64_t columns,
                         double epsilon, T* y, T* mean, T* rstd);

@@ -205,10 +205,21 @@ void check_var(const char* op, const Tensor& x, const Axes& axes, std::int64_t c
          correction);
 }
 
+/// x − mean. The first elements are subtracted before: an offset that all elements share costs no digits then, and
+/// equal elements give exactly 0.
+Tensor centred(const Tensor& x, const Axes& axes) {
+  Tensor first = x.detach();
+  if (axes.empty())
+    for (std::size_t a = 0; a < x.rank(); ++a) first = first.slice(static_cast<std::int64_t>(a), 0, 1);
+  for (const std::int64_t axis : axes) first = first.slice(axis, 0, 1);
+  const Tensor shifted = x.numel() == 0 ? x : x - first;
+  return shifted - mean(shifted, axes, true);
+}
+
 /// var without history, with the reduced axes kept, and what it is divided by.
 Tensor var_values(const Tensor& x, const Axes& axes, double divisor) {
   const NoGradGuard no_grad;
-  return sum(square(x - mean(x, axes, true)), axes, true) / divisor;
+  return sum(square(centred(x, axes)), axes, true) / divisor;
 }
 
 double var_divisor(const char* op, const Tensor& x, const Axes& axes, std::int64_t correction) {
@@ -323,7 +334,7 @@ Tensor var(const Tensor& x, const Axes& axes, std::int64_t correction, bool keep
   return record(var_info, {x}, y, [&] {
     return plain_gradient({x}, [axes, kept, divisor](const BackwardContext& context) -> TensorList {
       const Tensor input = context.saved(0);
-      return {(input - mean(input, axes, true)) * (context.grad_output().reshape(kept) * (2.0 / divisor))};
+      return {centred(input, axes) * (context.grad_output().reshape(kept) * (2.0 / divisor))};
     });
   });
 }
@@ -342,7 +353,7 @@ Tensor std(const Tensor& x, const Axes& axes, std::int64_t correction, bool keep
       const Tensor input = context.saved(0), deviation = context.saved(1).reshape(kept);
       // All elements equal: the gradient is taken as 0, like that of norm at 0.
       const Tensor safe = masked_fill(deviation, equal(deviation, 0.0), 1.0);
-      return {(input - mean(input, axes, true)) * (context.grad_output().reshape(kept) / (safe * divisor))};
+      return {centred(input, axes) * (context.grad_output().reshape(kept) / (safe * divisor))};
     });
   });
 }
