@@ -10,6 +10,7 @@ namespace saw {
 
 using OpList = std::vector<const OpInfo*>;
 
+OpList activation_ops();
 OpList attention_ops();
 OpList binary_ops();
 OpList compare_ops();
