@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
@@ -21,10 +22,29 @@ HWY_BEFORE_NAMESPACE();
 namespace saw::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// eˣ for x ≤ 0, −∞ included; NaN stays NaN.
+/// eˣ for x ≤ 0, −∞ included, within 2 ulp; NaN stays NaN. Below e⁻⁸⁷, which is next to nothing beside the largest
+/// weight, float32 gives 0, so that 2ⁿ can be made by adding to the exponent.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V weight_of(D d, V x) {
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
+  if constexpr (std::is_same_v<hn::TFromD<D>, float>) {
+    const hn::RebindToSigned<D> integers;
+    const V lowest = hn::Set(d, -87.0f);
+    const V n = hn::Round(hn::Mul(hn::Max(lowest, x), hn::Set(d, 1.44269504f)));
+    // log 2 in two parts, of which the first has so few bits that its product with n is exact.
+    const V r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x));
+    V y = hn::MulAdd(r, hn::Set(d, 1.0f / 5040), hn::Set(d, 1.0f / 720));
+    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 120));
+    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 24));
+    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 6));
+    y = hn::MulAdd(r, y, hn::Set(d, 0.5f));
+    y = hn::MulAdd(r, y, hn::Set(d, 1.0f));
+    y = hn::MulAdd(r, y, hn::Set(d, 1.0f));
+    const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(integers, n));
+    y = hn::BitCast(d, hn::Add(hn::BitCast(integers, y), exponent));
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenZeroElse(hn::Lt(x, lowest), y));
+  } else {
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
+  }
 }
 
 /// The words of four keys for `lanes` neighbouring queries: Philox 4×32-10 with a counter of its own in each lane.
@@ -184,7 +204,7 @@ void forward_softmax(const AttentionTile<T>& tile, T* scores, const T* bias, T* 
     auto largest = before;
     for (std::int64_t j = 0; j < tile.keys; ++j) {
       const auto x = tile.template score<plain>(d, i, j, scores, bias, scale, window);
-      hn::StoreU(x, d, scores + j * tile.stride + i);
+      if constexpr (!plain) hn::StoreU(x, d, scores + j * tile.stride + i);
       largest = hn::Max(largest, x);
     }
     // Where nothing is seen yet all scores are −∞; a finite stand-in keeps their weights 0.
@@ -192,7 +212,8 @@ void forward_softmax(const AttentionTile<T>& tile, T* scores, const T* bias, T* 
     auto total = hn::Zero(d);
     for (std::int64_t j = 0; j < tile.keys; ++j) {
       T* at = scores + j * tile.stride + i;
-      const auto weight = weight_of(d, hn::Sub(hn::LoadU(d, at), shift));
+      const auto stored = hn::LoadU(d, at);
+      const auto weight = weight_of(d, hn::Sub(plain ? hn::Mul(stored, scale) : stored, shift));
       hn::StoreU(weight, d, at);
       total = hn::Add(total, weight);
     }

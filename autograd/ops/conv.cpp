@@ -1,0 +1,302 @@
+#include "saw/autograd/ops/conv.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "saw/autograd/check.h"
+#include "saw/autograd/dispatch.h"
+#include "saw/autograd/kernels/conv.h"
+#include "saw/autograd/memory.h"
+#include "saw/autograd/ops/binary.h"
+#include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/families.h"
+#include "saw/autograd/ops/index.h"
+#include "saw/autograd/ops/matmul.h"
+#include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/shape.h"
+#include "saw/autograd/ops/view.h"
+#include "saw/autograd/parallel.h"
+#include "saw/autograd/record.h"
+
+namespace saw {
+namespace {
+
+/// Options with the paddings worked out, and the segments on either side.
+struct Geometry {
+  Segments in, out;
+  std::int64_t kernel, stride, dilation, padding;  // padding on the left
+};
+
+struct Padding {
+  std::int64_t left, right;
+};
+
+Padding padding_of(std::int64_t kernel, const Conv1dOptions& options) {
+  const std::int64_t all = (kernel - 1) * options.dilation;
+  const std::int64_t left = options.padding_left, right = options.padding_right;
+  if (left < 0 && right < 0) return {all / 2, all - all / 2};
+  if (left < 0) return {std::max<std::int64_t>(all - right, 0), right};
+  if (right < 0) return {left, std::max<std::int64_t>(all - left, 0)};
+  return {left, right};
+}
+
+void check_options(const char* op, std::int64_t kernel, const Conv1dOptions& options) {
+  if (kernel < 1) fail(ErrorKind::argument, "{}: kernel has no taps; got {}; expected ≥ 1", op, kernel);
+  if (options.stride < 1) fail(ErrorKind::argument, "{}: stride is not positive; got {}", op, options.stride);
+  if (options.dilation < 1) fail(ErrorKind::argument, "{}: dilation is not positive; got {}", op, options.dilation);
+  if (options.padding_left < -1 || options.padding_right < -1)
+    fail(ErrorKind::argument, "{}: padding is negative; got {} and {}; expected ≥ 0, or -1 to keep lengths", op,
+         options.padding_left, options.padding_right);
+}
+
+Geometry make_geometry(const Segments& segments, std::int64_t kernel, const Conv1dOptions& options) {
+  return {segments,         conv1d_segments(segments, kernel, options),
+          kernel,           options.stride,
+          options.dilation, padding_of(kernel, options).left};
+}
+
+// ---- reference ----
+
+/// The windows of x as rows (N', kernel·in), gathered from x with a row of zeros behind it; times the weight.
+Tensor conv1d_reference(const Tensor& x, const Tensor& weight, const Tensor& bias, const Geometry& geometry) {
+  std::vector<std::int64_t> index;
+  for (std::int64_t s = 0; s < geometry.out.count(); ++s)
+    for (std::int64_t u = 0; u < geometry.out.length(s); ++u)
+      for (std::int64_t tap = 0; tap < geometry.kernel; ++tap) {
+        const std::int64_t t = u * geometry.stride + tap * geometry.dilation - geometry.padding;
+        index.push_back(t >= 0 && t < geometry.in.length(s) ? geometry.in.begin(s) + t : x.size(0));
+      }
+  const std::int64_t in = x.size(1), out = weight.size(0);
+  const Tensor source = cat({x, zeros({1, in}, x.dtype())}, 0);
+  const Tensor windows =
+      reshape(index_select(source, 0, tensor(index)), {geometry.out.rows(), geometry.kernel * in});  // (N', kernel·in)
+  const Tensor matrix = reshape(permute(weight, {2, 1, 0}), {geometry.kernel * in, out});
+  const Tensor y = matmul(windows, matrix);
+  return bias.defined() ? y + bias : y;
+}
+
+// ---- kernels ----
+
+kernels::Windows forward_windows(const Geometry& geometry, std::int64_t channels) {
+  const std::span<const std::int64_t> offsets = geometry.out.offsets();
+  kernels::Windows windows{.offsets = {offsets.begin(), offsets.end()},
+                           .source_offsets = geometry.in.offsets(),
+                           .step = geometry.stride,
+                           .shifts = {},
+                           .channels = channels};
+  for (std::int64_t tap = 0; tap < geometry.kernel; ++tap)
+    windows.shifts.push_back(tap * geometry.dilation - geometry.padding);
+  return windows;
+}
+
+/// The gradient of x is a convolution of the gradient of y, once per remainder r of positions by the stride: the
+/// positions r, r + stride, … of a segment receive from the same taps.
+template <class T>
+void input_gradient(const Geometry& geometry, const T* grad_output, const T* weight, std::int64_t out, std::int64_t in,
+                    T* result) {
+  const std::int64_t kernel = geometry.kernel, stride = geometry.stride;
+  for (std::int64_t r = 0; r < stride; ++r) {
+    kernels::Windows windows{
+        .offsets = {0}, .source_offsets = geometry.out.offsets(), .step = 1, .shifts = {}, .channels = out};
+    for (std::int64_t s = 0; s < geometry.in.count(); ++s) {
+      const std::int64_t length = geometry.in.length(s);
+      windows.offsets.push_back(windows.offsets.back() + (length > r ? (length - 1 - r) / stride + 1 : 0));
+    }
+    std::vector<std::int64_t> taps;
+    for (std::int64_t tap = kernel; tap-- > 0;) {
+      const std::int64_t distance = r + geometry.padding - tap * geometry.dilation;
+      if (distance % stride != 0) continue;
+      taps.push_back(tap);
+      windows.shifts.push_back(distance / stride);
+    }
+    Scratch<T> matrix(taps.size() * static_cast<std::size_t>(out * in) + 1);  // (taps · out, in)
+    parallel_for(0, static_cast<std::int64_t>(taps.size()) * out, 16, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        const T* from = weight + row % out * in * kernel + taps[static_cast<std::size_t>(row / out)];
+        T* to = matrix.data() + row * in;
+        for (std::int64_t c = 0; c < in; ++c) to[c] = from[c * kernel];
+      }
+    });
+    kernels::multiply_windows<T>(windows, grad_output, matrix.data(), in, nullptr, result,
+                                 {geometry.in.offsets(), r, stride});
+  }
+}
+
+/// Gradients of (x, weight[, bias]).
+TensorList conv1d_backward(const BackwardContext& context, const Geometry& geometry, bool has_bias) {
+  const Tensor x = context.saved(0).contiguous(), weight = context.saved(1).contiguous();
+  const Tensor grad_output = context.grad_output().contiguous();
+  const std::int64_t in = x.size(1), out = weight.size(0);
+  TensorList gradients(has_bias ? 3 : 2);
+  dispatch_floating("conv1d", x.dtype(), [&]<class T>() {
+    if (context.needs_grad(0)) {
+      gradients[0] = Tensor::empty(x.shape(), x.dtype());
+      input_gradient(geometry, grad_output.data<T>(), weight.data<T>(), out, in, gradients[0].mutable_data<T>());
+    }
+    if (context.needs_grad(1)) {
+      const Tensor by_tap = Tensor::empty({out, geometry.kernel, in}, x.dtype());
+      kernels::multiply_transposed_windows(forward_windows(geometry, in), x.data<T>(), grad_output.data<T>(), out,
+                                           by_tap.mutable_data<T>());
+      gradients[1] = transpose(by_tap, 1, 2).contiguous();
+    }
+  });
+  if (has_bias && context.needs_grad(2)) gradients[2] = sum(grad_output, {0});
+  return gradients;
+}
+
+// ---- registry ----
+
+std::vector<Sample> conv1d_samples(SampleMaker& make) {
+  struct Case {
+    std::string name;
+    Segments segments;
+    std::int64_t in, out, kernel;
+    bool bias = true;
+    Conv1dOptions options = {};
+  };
+  const Segments ragged = Segments::from_lengths({4, 0, 1, 6, 2});
+  const std::vector<Case> cases = {
+      {"same length", ragged, 3, 2, 3},
+      {"even kernel, no bias", ragged, 2, 3, 4, false},
+      {"kernel 1", ragged, 2, 2, 1},
+      {"causal padding", ragged, 2, 3, 3, true, {.padding_right = 0}},
+      {"looking ahead", ragged, 2, 3, 3, true, {.padding_left = 0}},
+      {"no padding, kernel longer than some sequences", ragged, 2, 3, 3, true, {.padding_left = 0, .padding_right = 0}},
+      {"no output", ragged, 2, 3, 8, true, {.padding_left = 0, .padding_right = 0}},
+      {"stride 2", ragged, 3, 2, 3, true, {.stride = 2}},
+      {"stride beyond the kernel", ragged, 2, 2, 2, true, {.stride = 3, .padding_left = 1, .padding_right = 1}},
+      {"stride 4",
+       Segments::from_lengths({9, 5}),
+       1,
+       2,
+       6,
+       false,
+       {.stride = 4, .padding_left = 1, .padding_right = 2}},
+      {"dilation", ragged, 2, 3, 3, true, {.dilation = 2}},
+      {"dilation and stride",
+       ragged,
+       2,
+       2,
+       3,
+       true,
+       {.stride = 2, .dilation = 3, .padding_left = 4, .padding_right = 3}},
+      {"much padding", ragged, 1, 2, 2, true, {.padding_left = 5, .padding_right = 4}},
+      {"one channel", Segments::single(5), 1, 1, 5},
+      {"no rows", Segments::from_lengths({0, 0}), 2, 3, 3},
+      {"no segments", Segments(), 2, 3, 3},
+  };
+  std::vector<Sample> samples;
+  for (const Case& c : cases) {
+    TensorList inputs = {make.normal({c.segments.rows(), c.in}), make.normal({c.out, c.in, c.kernel})};
+    if (c.bias) inputs.push_back(make.normal({c.out}));
+    samples.push_back({.name = c.name,
+                       .inputs = std::move(inputs),
+                       .run =
+                           [c](const TensorList& in) {
+                             return TensorList{
+                                 conv1d(in[0], c.segments, in[1], in.size() > 2 ? in[2] : Tensor(), c.options)};
+                           },
+                       .reference =
+                           [c](const TensorList& in) {
+                             return TensorList{conv1d_reference(in[0], in[1], in.size() > 2 ? in[2] : Tensor(),
+                                                                make_geometry(c.segments, c.kernel, c.options))};
+                           }});
+  }
+  return samples;
+}
+
+std::vector<ErrorSample> conv1d_errors() {
+  const auto call = [](const Tensor& x, const Tensor& weight, const Tensor& bias, Conv1dOptions options = {}) {
+    return [=] { conv1d(x, Segments::from_lengths({1, 2}), weight, bias, options); };
+  };
+  const Tensor x = zeros({3, 2}), weight = zeros({4, 2, 3}), none;
+  return {
+      {"rank of x", call(zeros({3}), weight, none), ErrorKind::shape, "conv1d: x has the wrong rank; got (3,)"},
+      {"rank of the weight", call(x, zeros({4, 2}), none), ErrorKind::shape, "expected (out, in, kernel)"},
+      {"integers", call(zeros({3, 2}, int64), weight, none), ErrorKind::dtype, "conv1d: needs floating point"},
+      {"mixed dtypes", call(x, zeros({4, 2, 3}, float64), none), ErrorKind::dtype, "got float32 and float64"},
+      {"channels", call(zeros({3, 5}), weight, none), ErrorKind::shape, "x (3, 5) and weight (4, 2, 3)"},
+      {"rows", call(zeros({4, 2}), weight, none), ErrorKind::shape, "rows do not fit the segments"},
+      {"bias", call(x, weight, zeros({3})), ErrorKind::shape, "bias does not fit; got (3,); expected (4,)"},
+      {"bias's dtype", call(x, weight, zeros({4}, float64)), ErrorKind::dtype, "bias has another dtype"},
+      {"kernel", call(x, zeros({4, 2, 0}), none), ErrorKind::argument, "kernel has no taps"},
+      {"stride", call(x, weight, none, {.stride = 0}), ErrorKind::argument, "stride is not positive; got 0"},
+      {"dilation", call(x, weight, none, {.dilation = -2}), ErrorKind::argument, "dilation is not positive; got -2"},
+      {"padding", call(x, weight, none, {.padding_left = -2}), ErrorKind::argument, "padding is negative; got -2"},
+  };
+}
+
+const OpInfo conv1d_info{"conv1d", "y[u] = Σₖ W[:, :, k] x[u·stride + k·dilation − padding] + b in each segment", true,
+                         conv1d_samples, conv1d_errors};
+
+}  // namespace
+
+std::int64_t conv1d_output_length(std::int64_t length, std::int64_t kernel, const Conv1dOptions& options) {
+  check_options("conv1d_output_length", kernel, options);
+  if (length < 0) fail(ErrorKind::argument, "conv1d_output_length: length is negative; got {}", length);
+  const Padding padding = padding_of(kernel, options);
+  const std::int64_t room = length + padding.left + padding.right - ((kernel - 1) * options.dilation + 1);
+  return length == 0 || room < 0 ? 0 : room / options.stride + 1;
+}
+
+Segments conv1d_segments(const Segments& segments, std::int64_t kernel, const Conv1dOptions& options) {
+  std::vector<std::int64_t> lengths = segments.lengths();
+  for (std::int64_t& length : lengths) length = conv1d_output_length(length, kernel, options);
+  return Segments::from_lengths(lengths);
+}
+
+Tensor conv1d(const Tensor& x, const Segments& segments, const Tensor& weight, const Tensor& bias,
+              const Conv1dOptions& options) {
+  if (x.rank() != 2) fail(ErrorKind::shape, "conv1d: x has the wrong rank; got {}; expected (rows, in)", x.shape());
+  if (weight.rank() != 3)
+    fail(ErrorKind::shape, "conv1d: weight has the wrong rank; got {}; expected (out, in, kernel)", weight.shape());
+  dispatch_floating("conv1d", x.dtype(), []<class T>() {});
+  if (weight.dtype() != x.dtype())
+    fail(ErrorKind::dtype, "conv1d: x and weight have different dtypes; got {} and {}; expected equal ones",
+         to_string(x.dtype()), to_string(weight.dtype()));
+  if (x.size(1) != weight.size(1))
+    fail(ErrorKind::shape, "conv1d: channels differ; got x {} and weight {}; expected (rows, in) and (out, in, kernel)",
+         x.shape(), weight.shape());
+  if (x.size(0) != segments.rows())
+    fail(ErrorKind::shape, "conv1d: rows do not fit the segments; got {}; expected {} rows", x.shape(),
+         segments.rows());
+  const std::int64_t out = weight.size(0), in = weight.size(1), kernel = weight.size(2);
+  if (bias.defined()) {
+    if (bias.dtype() != x.dtype())
+      fail(ErrorKind::dtype, "conv1d: bias has another dtype than x; got {}; expected {}", to_string(bias.dtype()),
+           to_string(x.dtype()));
+    if (bias.shape() != Shape{out})
+      fail(ErrorKind::shape, "conv1d: bias does not fit; got {}; expected {}", bias.shape(), Shape{out});
+  }
+  check_options("conv1d", kernel, options);
+  const Geometry geometry = make_geometry(segments, kernel, options);
+  const Tensor y = Tensor::empty({geometry.out.rows(), out}, x.dtype());
+  const Tensor rows = x.detach().contiguous(), taps = weight.detach().contiguous(),
+               offset = bias.defined() ? bias.detach().contiguous() : Tensor();
+  dispatch_floating("conv1d", x.dtype(), [&]<class T>() {
+    Scratch<T> matrix(static_cast<std::size_t>(weight.numel()) + 1);  // (kernel · in, out)
+    kernels::matrix_of_weight(taps.data<T>(), out, in, kernel, matrix.data());
+    kernels::multiply_windows<T>(forward_windows(geometry, in), rows.data<T>(), matrix.data(), out,
+                                 offset.defined() ? offset.data<T>() : nullptr, y.mutable_data<T>(),
+                                 {geometry.out.offsets(), 0, 1});
+  });
+  const bool has_bias = bias.defined();
+  TensorList inputs = {x, weight};
+  if (has_bias) inputs.push_back(bias);
+  return record(conv1d_info, inputs, y, [&] {
+    return Gradient{
+        .saved = {x, weight},
+        .backward = [geometry,
+                     has_bias](const BackwardContext& context) { return conv1d_backward(context, geometry, has_bias); },
+        .reference =
+            [geometry](const TensorList& in_) {
+              return TensorList{conv1d_reference(in_[0], in_[1], in_.size() > 2 ? in_[2] : Tensor(), geometry)};
+            }};
+  });
+}
+
+OpList conv_ops() { return {&conv1d_info}; }
+
+}  // namespace saw
