@@ -10,21 +10,13 @@
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/internal/indices.h"
+#include "saw/autograd/ops/internal/linear.h"
 #include "saw/autograd/ops/internal/rearranged.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/autograd/record.h"
 
 namespace saw {
 namespace {
-
-/// A contiguous tensor around one axis: (outer, size, inner).
-struct Around {
-  std::int64_t outer = 1, size, inner = 1;
-  Around(const Shape& shape, std::size_t axis) : size(shape[axis]) {
-    for (std::size_t i = 0; i < axis; ++i) outer *= shape[i];
-    for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
-  }
-};
 
 void check_same_dtype(const char* op, const Tensor& x, const Tensor& source) {
   if (x.dtype() != source.dtype())

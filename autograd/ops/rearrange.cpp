@@ -1,0 +1,273 @@
+#include "saw/autograd/ops/shape.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "saw/autograd/check.h"
+#include "saw/autograd/kernels/index.h"
+#include "saw/autograd/memory.h"
+#include "saw/autograd/op_info.h"
+#include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/families.h"
+#include "saw/autograd/ops/internal/linear.h"
+#include "saw/autograd/ops/internal/rearranged.h"
+#include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/view.h"
+#include "saw/autograd/parallel.h"
+
+namespace saw {
+namespace {
+
+/// x with the slices of an axis in another order, without history: position(i) is where slice i comes from.
+template <class F>
+Tensor reordered(const Tensor& x, std::size_t axis, const F& position) {
+  const Tensor source = contiguous(x.detach());
+  const Around around(x.shape(), axis);
+  Scratch<std::int64_t> index(static_cast<std::size_t>(around.size));
+  for (std::int64_t i = 0; i < around.size; ++i) index[static_cast<std::size_t>(i)] = position(i);
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  kernels::take_slices(size_of(x.dtype()), source.data(x.dtype()), around.outer, around.size, around.inner,
+                       index.data(), around.size, y.mutable_data(x.dtype()));
+  return y;
+}
+
+Sample one_input(const char* name, const Tensor& x, Sample::Function run, Sample::Function reference) {
+  return {.name = name, .inputs = {x}, .run = std::move(run), .reference = std::move(reference)};
+}
+
+// ---- repeat ----
+
+std::vector<Sample> repeat_samples(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& x, const Shape& counts, const Shape& expected) {
+    return one_input(
+        name, x, [counts](const TensorList& in) { return TensorList{repeat(in[0], counts)}; },
+        [expected](const TensorList& in) {
+          return TensorList{rearranged(in[0], expected, [&](const Shape& i) {
+            Shape from = in[0].shape();
+            for (std::size_t axis = 0; axis < from.size(); ++axis)
+              from[axis] = i[axis + i.size() - from.size()] % from[axis];
+            return from;
+          })};
+        });
+  };
+  return {sample("both axes", make.normal({2, 3}), {2, 2}, {4, 6}),
+          sample("new axis", make.normal({2, 3}), {3, 1, 1}, {3, 2, 3}),
+          sample("last axis only", make.normal({2, 3}), {2}, {2, 6}),
+          sample("scalar", make.normal({}), {4}, {4}),
+          sample("zero times", make.normal({2, 3}), {0, 1}, {0, 3}),
+          sample("once", make.normal({2, 2}), {1, 1}, {2, 2}),
+          sample("empty", make.normal({0, 2}), {3, 2}, {0, 4})};
+}
+
+std::vector<ErrorSample> repeat_errors() {
+  return {{"negative", [] { repeat(zeros({2}), {-1}); }, ErrorKind::argument, "repeat: counts must not be negative"}};
+}
+
+const OpInfo repeat_info{"repeat", "the whole of x, that many times along each axis", true, repeat_samples,
+                         repeat_errors};
+
+// ---- flip, roll ----
+
+std::vector<Sample> flip_samples(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& x, const Shape& axes) {
+    return one_input(
+        name, x, [axes](const TensorList& in) { return TensorList{flip(in[0], axes)}; },
+        [axes](const TensorList& in) {
+          const Shape shape = in[0].shape();
+          return TensorList{rearranged(in[0], shape, [&](Shape i) {
+            for (const std::int64_t axis : axes) {
+              const std::size_t a = normalize_axis("flip", axis, shape.size());
+              i[a] = shape[a] - 1 - i[a];
+            }
+            return i;
+          })};
+        });
+  };
+  return {sample("rows", make.normal({3, 2}), {0}), sample("both", make.normal({3, 4}), {0, -1}),
+          sample("middle", make.normal({2, 3, 2}), {1}), sample("no axis", make.normal({3}), {}),
+          sample("empty", make.normal({0, 2}), {0})};
+}
+
+std::vector<ErrorSample> flip_errors() {
+  return {{"axis out of range", [] { flip(zeros({2}), {1}); }, ErrorKind::argument, "flip: axis"},
+          {"axis twice",
+           [] {
+             flip(zeros({2, 2}), {0, -2});
+           },
+           ErrorKind::argument, "flip: an axis appears twice"}};
+}
+
+const OpInfo flip_info{"flip", "y[…, i, …] = x[…, size − 1 − i, …]", true, flip_samples, flip_errors};
+
+std::vector<Sample> roll_samples(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& x, const Shape& shifts, const Shape& axes) {
+    return one_input(
+        name, x, [shifts, axes](const TensorList& in) { return TensorList{roll(in[0], shifts, axes)}; },
+        [shifts, axes](const TensorList& in) {
+          const Shape shape = in[0].shape();
+          return TensorList{rearranged(in[0], shape, [&](Shape i) {
+            for (std::size_t k = 0; k < axes.size(); ++k) {
+              const std::size_t a = normalize_axis("roll", axes[k], shape.size());
+              i[a] = ((i[a] - shifts[k]) % shape[a] + shape[a]) % shape[a];
+            }
+            return i;
+          })};
+        });
+  };
+  return {sample("forward", make.normal({5}), {2}, {0}), sample("backward", make.normal({4, 3}), {-1}, {-1}),
+          sample("two axes", make.normal({3, 4}), {7, -5}, {0, 1}),
+          sample("axis twice", make.normal({5}), {1, 1}, {0, 0}), sample("empty", make.normal({0, 2}), {1}, {0})};
+}
+
+std::vector<ErrorSample> roll_errors() {
+  return {{"lengths",
+           [] {
+             roll(zeros({2}), {1, 2}, {0});
+           },
+           ErrorKind::argument, "roll: needs one shift for each axis"},
+          {"axis out of range", [] { roll(zeros({2}), {1}, {1}); }, ErrorKind::argument, "roll: axis"}};
+}
+
+const OpInfo roll_info{"roll", "y[…, (i + shift) mod size, …] = x[…, i, …]", true, roll_samples, roll_errors};
+
+// ---- tril, triu ----
+
+std::vector<Sample> triangle_samples(SampleMaker& make, Tensor (*triangle)(const Tensor&, std::int64_t), bool lower) {
+  const auto sample = [triangle, lower](const char* name, const Tensor& x, std::int64_t diagonal) {
+    return one_input(
+        name, x, [=](const TensorList& in) { return TensorList{triangle(in[0], diagonal)}; },
+        [=](const TensorList& in) {
+          return TensorList{rearranged(in[0], in[0].shape(), [=](const Shape& i) {
+            const std::int64_t distance = i[i.size() - 1] - i[i.size() - 2];
+            return (lower ? distance <= diagonal : distance >= diagonal) ? i : Shape::filled(i.size(), -1);
+          })};
+        });
+  };
+  return {sample("square", make.normal({3, 3}), 0),   sample("above", make.normal({3, 5}), 1),
+          sample("below", make.normal({4, 3}), -2),   sample("batch", make.normal({2, 3, 2}), 0),
+          sample("far away", make.normal({2, 2}), 9), sample("empty", make.normal({0, 3}), 0)};
+}
+
+std::vector<Sample> tril_samples(SampleMaker& make) { return triangle_samples(make, tril, true); }
+std::vector<Sample> triu_samples(SampleMaker& make) { return triangle_samples(make, triu, false); }
+
+std::vector<ErrorSample> tril_errors() {
+  return {{"one axis", [] { tril(zeros({3})); }, ErrorKind::shape, "tril: needs at least two axes"}};
+}
+
+std::vector<ErrorSample> triu_errors() {
+  return {{"one axis", [] { triu(zeros({3})); }, ErrorKind::shape, "triu: needs at least two axes"}};
+}
+
+const OpInfo tril_info{"tril", "x[…, i, j] where j − i ≤ diagonal, else 0", true, tril_samples, tril_errors};
+const OpInfo triu_info{"triu", "x[…, i, j] where j − i ≥ diagonal, else 0", true, triu_samples, triu_errors};
+
+/// x with the columns [begin(row), end(row)) of every row kept and 0 elsewhere, without history.
+template <class F>
+Tensor keep_columns(const char* op, const Tensor& x, const F& kept) {
+  if (x.rank() < 2) fail(ErrorKind::shape, "{}: needs at least two axes; got shape {}", op, x.shape());
+  const Tensor source = contiguous(x.detach());
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  const std::int64_t rows = x.size(-2), columns = x.size(-1);
+  if (x.numel() == 0) return y;
+  const std::size_t bytes = size_of(x.dtype());
+  const auto* in = static_cast<const char*>(source.data(x.dtype()));
+  auto* out = static_cast<char*>(y.mutable_data(x.dtype()));
+  parallel_for(0, x.numel() / columns, std::max<std::int64_t>(1, 32768 / columns), [&](std::int64_t b, std::int64_t e) {
+    for (std::int64_t row = b; row < e; ++row) {
+      const auto [first, last] = kept(row % rows);
+      const auto begin = static_cast<std::size_t>(std::clamp<std::int64_t>(first, 0, columns)) * bytes;
+      const auto end = static_cast<std::size_t>(std::clamp<std::int64_t>(last, 0, columns)) * bytes;
+      const std::size_t start = static_cast<std::size_t>(row * columns) * bytes;
+      const std::size_t width = static_cast<std::size_t>(columns) * bytes;
+      std::memset(out + start, 0, begin);
+      std::memcpy(out + start + begin, in + start + begin, end - begin);
+      std::memset(out + start + end, 0, width - end);
+    }
+  });
+  return y;
+}
+
+}  // namespace
+
+Tensor repeat(const Tensor& x, const Shape& counts) {
+  for (const std::int64_t count : counts)
+    if (count < 0) fail(ErrorKind::argument, "repeat: counts must not be negative; got {}", counts);
+  const std::size_t rank = std::max(counts.size(), x.rank());
+  Shape shape = x.shape(), times = counts;
+  while (shape.size() < rank) shape.insert(0, 1);
+  while (times.size() < rank) times.insert(0, 1);
+  // One axis at a time, the last first: as (outer, 1, inner), an axis is repeated by a stride of 0.
+  Tensor y = reshape(x.detach(), shape);
+  for (std::size_t axis = rank; axis-- > 0;) {
+    if (times[axis] == 1) continue;
+    std::int64_t inner = 1;
+    for (std::size_t i = axis; i < rank; ++i) inner *= shape[i];
+    const std::int64_t outer = inner == 0 ? 0 : y.numel() / inner;
+    shape[axis] *= times[axis];
+    y = reshape(expand(reshape(y, {outer, 1, inner}), {outer, times[axis], inner}), shape);
+  }
+  if (y.storage() == x.storage()) y = clone(y);
+  return record_linear(repeat_info, x, y, [original = x.shape(), times](const Tensor& g) {
+    Shape left = original;
+    while (left.size() < times.size()) left.insert(0, 1);
+    Tensor result = g;
+    for (std::size_t axis = 0; axis < times.size(); ++axis) {
+      if (times[axis] == 1) continue;
+      std::int64_t outer = 1, inner = 1;
+      for (std::size_t i = 0; i < axis; ++i) outer *= left[i];
+      for (std::size_t i = axis; i < left.size(); ++i) inner *= left[i] * (i > axis ? times[i] : 1);
+      result = sum(reshape(result, {outer, times[axis], inner}), {1});
+    }
+    return reshape(result, original);
+  });
+}
+
+Tensor flip(const Tensor& x, const Shape& axes) {
+  std::array<bool, Shape::max_rank> seen{};
+  Tensor y = x.detach();
+  for (const std::int64_t axis : axes) {
+    const std::size_t a = normalize_axis("flip", axis, x.rank());
+    if (std::exchange(seen[a], true)) fail(ErrorKind::argument, "flip: an axis appears twice; got {}", axes);
+    y = reordered(y, a, [last = x.shape()[a] - 1](std::int64_t i) { return last - i; });
+  }
+  if (axes.empty()) y = clone(y);
+  return record_linear(flip_info, x, y, [axes](const Tensor& g) { return flip(g, axes); });
+}
+
+Tensor roll(const Tensor& x, const Shape& shifts, const Shape& axes) {
+  if (shifts.size() != axes.size())
+    fail(ErrorKind::argument, "roll: needs one shift for each axis; got shifts {} and axes {}", shifts, axes);
+  Tensor y = x.detach();
+  Shape back = shifts;
+  for (std::size_t k = 0; k < axes.size(); ++k) {
+    const std::size_t a = normalize_axis("roll", axes[k], x.rank());
+    const std::int64_t size = x.shape()[a];
+    if (size == 0) continue;
+    const std::int64_t shift = (shifts[k] % size + size) % size;
+    back[k] = -shift;
+    y = reordered(y, a, [size, shift](std::int64_t i) { return i < shift ? i - shift + size : i - shift; });
+  }
+  if (y.storage() == x.storage()) y = clone(y);
+  return record_linear(roll_info, x, y, [back, axes](const Tensor& g) { return roll(g, back, axes); });
+}
+
+Tensor tril(const Tensor& x, std::int64_t diagonal) {
+  const Tensor y = keep_columns("tril", x, [diagonal](std::int64_t row) {
+    return std::pair<std::int64_t, std::int64_t>{0, row + diagonal + 1};
+  });
+  return record_linear(tril_info, x, y, [diagonal](const Tensor& g) { return tril(g, diagonal); });
+}
+
+Tensor triu(const Tensor& x, std::int64_t diagonal) {
+  const Tensor y = keep_columns("triu", x, [diagonal, columns = x.rank() > 0 ? x.size(-1) : 0](std::int64_t row) {
+    return std::pair<std::int64_t, std::int64_t>{std::min(row + diagonal, columns), columns};
+  });
+  return record_linear(triu_info, x, y, [diagonal](const Tensor& g) { return triu(g, diagonal); });
+}
+
+OpList rearrange_ops() { return {&repeat_info, &flip_info, &roll_info, &tril_info, &triu_info}; }
+
+}  // namespace saw
