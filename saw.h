@@ -15,3 +15,4 @@
 #include "saw/autograd/shape.h"
 #include "saw/autograd/tensor.h"
 #include "saw/nn/nn.h"
+#include "saw/optim/optim.h"

@@ -1,0 +1,36 @@
+#include "saw/optim/adamw.h"
+
+#include "saw/autograd/dispatch.h"
+#include "saw/optim/internal/adam_update.h"
+
+namespace saw {
+namespace optim {
+
+AdamW::AdamW(const Parameters& parameters, const AdamWOptions& options)
+    : AdamW(std::vector<ParameterGroup<AdamWOptions>>{{parameters, options}}) {}
+
+AdamW::AdamW(const std::vector<ParameterGroup<AdamWOptions>>& groups) : Optimizer("AdamW") {
+  for (const auto& [parameters, options] : groups) {
+    check_option("beta1", options.beta1, 0.0, 1.0);
+    check_option("beta2", options.beta2, 0.0, 1.0);
+    check_option("epsilon", options.epsilon);
+    check_option("weight_decay", options.weight_decay);
+    options_.push_back(options);
+    add_group(parameters, options.learning_rate,
+              {{"exp_avg"}, {"exp_avg_sq"}, {options.amsgrad ? "max_exp_avg_sq" : ""}});
+  }
+  finish();
+}
+
+void AdamW::update(const Piece& piece) const {
+  const AdamWOptions& options = options_[piece.group];
+  kernels::AdamCoefficients coefficients = adam_coefficients(options, piece.learning_rate, piece.step);
+  coefficients.decay = 1.0 - piece.learning_rate * options.weight_decay;
+  dispatch_floating("AdamW", piece.dtype, [&]<class T>() {
+    kernels::adam(coefficients, piece.size, piece.gradient_as<T>(), piece.parameter_as<T>(), piece.state_as<T>(0),
+                  piece.state_as<T>(1), piece.state_as<T>(2));
+  });
+}
+
+}  // namespace optim
+}  // namespace saw

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <vector>
+
+#include "saw/optim/optimizer.h"
+
+namespace [[gnu::visibility("default")]] saw {
+namespace optim {
+
+struct RMSpropOptions {
+  double learning_rate = 0.01;
+  double alpha = 0.99;  ///< how much of the average square a step keeps
+  double epsilon = 1e-8;
+  double weight_decay = 0.0;  ///< added to the gradient: g + weight_decay · p
+  double momentum = 0.0;
+  bool centered = false;  ///< divide by the standard deviation of the gradient, not by its root mean square
+};
+
+/// RMSprop (Tieleman & Hinton, "Neural networks for machine learning", lecture 6.5, 2012; centered: Graves, "Generating
+/// sequences with recurrent neural networks", 2013):
+///
+///   v ← α v + (1 − α) g²,   centered also  a ← α a + (1 − α) g
+///   d = g / (√v + ε)        centered: g / (√(v − a²) + ε)
+///   b ← momentum · b + d
+///   p ← p − learning_rate · b
+///
+/// State: "square_avg" (v), "grad_avg" (a) and "momentum_buffer" (b), the last two where they are used.
+class RMSprop : public Optimizer {
+ public:
+  explicit RMSprop(const Parameters& parameters, const RMSpropOptions& options = {});
+  explicit RMSprop(const std::vector<ParameterGroup<RMSpropOptions>>& groups);
+
+ private:
+  void update(const Piece& piece) const override;
+
+  std::vector<RMSpropOptions> options_;  // per group
+};
+
+}  // namespace optim
+}  // namespace saw

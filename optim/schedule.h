@@ -1,0 +1,163 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "saw/autograd/state_dict.h"
+
+namespace [[gnu::visibility("default")]] saw {
+namespace optim {
+
+class Optimizer;
+
+// Learning-rate schedules are values: rate(step, base) is the learning rate with which step `step` (0 for the first) is
+// taken by a group whose own learning rate is `base`. With the default base of 1 it is the factor. A Schedule puts
+// one to work. validate() throws Error(argument) for options out of range.
+
+/// base · factor.
+struct ConstantSchedule {
+  double factor = 1.0;
+
+  double rate(std::int64_t step, double base = 1.0) const;
+  void validate() const;
+};
+
+/// base · factor^⌊step / every⌋.
+struct StepSchedule {
+  std::int64_t every = 1;
+  double factor = 0.1;
+
+  double rate(std::int64_t step, double base = 1.0) const;
+  void validate() const;
+};
+
+/// base · factor^(number of milestones ≤ step).
+struct MultiStepSchedule {
+  std::vector<std::int64_t> milestones;
+  double factor = 0.1;
+
+  double rate(std::int64_t step, double base = 1.0) const;
+  void validate() const;
+};
+
+/// base · factor^step.
+struct ExponentialSchedule {
+  double factor = 0.99;
+
+  double rate(std::int64_t step, double base = 1.0) const;
+  void validate() const;
+};
+
+/// base · (first_factor + (1 − first_factor) · step / warmup_steps), and base from step warmup_steps on.
+struct LinearWarmup {
+  std::int64_t warmup_steps = 1;
+  double first_factor = 0.0;
+
+  double rate(std::int64_t step, double base = 1.0) const;
+  void validate() const;
+};
+
+/// Linear from 0 to base over the warm-up, then along half a cosine to 0 at total_steps, and 0 from there on:
+/// base · step / warmup_steps, then base · ½(1 + cos(π (step − warmup_steps) / (total_steps − warmup_steps))).
+struct CosineWithWarmup {
+  std::int64_t warmup_steps = 0;
+  std::int64_t total_steps = 1;
+
+  double rate(std::int64_t step, double base = 1.0) const;
+  void validate() const;
+};
+
+/// From base along half a cosine to minimum_rate at total_steps, and minimum_rate from there on (Loshchilov & Hutter,
+/// "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, without the restarts).
+struct CosineAnnealing {
+  std::int64_t total_steps = 1;
+  double minimum_rate = 0.0;
+
+  double rate(std::int64_t step, double base = 1.0) const;
+  void validate() const;
+};
+
+/// The Transformer's schedule (Vaswani et al., "Attention is all you need", NeurIPS 2017):
+/// base · factor · width^−½ · min((step + 1)^−½, (step + 1) · warmup_steps^−1.5). Give the optimizer learning rate 1.
+struct Noam {
+  std::int64_t width = 512;
+  std::int64_t warmup_steps = 4000;
+  double factor = 1.0;
+
+  double rate(std::int64_t step, double base = 1.0) const;
+  void validate() const;
+};
+
+enum class Annealing { cosine, linear };
+
+/// One cycle (Smith & Topin, "Super-convergence", 2018): from maximum / start_divisor up to the maximum over the first
+/// `rising` part of the steps, then down to maximum / start_divisor / end_divisor at the last; in three phases first
+/// down to the start, as fast as it came up, and on to the end from there. The maximum is the group's own learning
+/// rate unless maximum_rate says another. After the last step the rate stays.
+struct OneCycle {
+  std::int64_t total_steps = 1;
+  std::optional<double> maximum_rate = {};
+  double rising = 0.3;
+  double start_divisor = 25.0;
+  double end_divisor = 1e4;
+  bool three_phase = false;
+  Annealing annealing = Annealing::cosine;
+
+  double rate(std::int64_t step, double base = 1.0) const;
+  void validate() const;
+};
+
+template <class T>
+concept ScheduleRule = requires(const T rule, std::int64_t step, double base) {
+  { rule.rate(step, base) } -> std::convertible_to<double>;
+  rule.validate();
+};
+
+/// Sets the learning rates of an optimizer, which must outlive it: those of step 0 when it is made, those of the next
+/// step with every call of step(). The rates that the groups have at its making are their base rates.
+///
+///   optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = 500, .total_steps = 20000});
+///   …
+///   adam.step();
+///   schedule.step();
+///
+/// Any function of (step, base rate) will do in place of a rule. Throws Error(argument) for a rule out of range.
+class Schedule {
+ public:
+  using Function = std::function<double(std::int64_t step, double base)>;
+
+  template <ScheduleRule Rule>
+  Schedule(Optimizer& optimizer, const Rule& rule) : Schedule(optimizer, function_of(rule)) {}
+  Schedule(Optimizer& optimizer, Function rule);
+
+  /// To be called after every step of the optimizer.
+  void step();
+  /// Calls of step() so far.
+  std::int64_t step_count() const { return step_; }
+
+  /// "step" (int64) and "base_learning_rate" (groups) float64.
+  StateDict state_dict() const;
+  /// Takes such a state over and sets the learning rates that belong to it. Throws Error(argument) for one that does
+  /// not fit, and then changes nothing.
+  void load_state_dict(const StateDict& state);
+
+ private:
+  template <class Rule>
+  static Function function_of(const Rule& rule) {
+    rule.validate();
+    return [rule](std::int64_t step, double base) { return rule.rate(step, base); };
+  }
+  void apply();
+
+  Optimizer& optimizer_;
+  Function rule_;
+  std::vector<double> base_;
+  std::int64_t step_ = 0;
+};
+
+}  // namespace optim
+}  // namespace saw
