@@ -2,6 +2,7 @@
 
 // saw/saw.h: all of saw. Each room can also be included by itself, header by header.
 
+#include "saw/autograd/config.h"
 #include "saw/autograd/dtype.h"
 #include "saw/autograd/engine.h"
 #include "saw/autograd/error.h"
@@ -14,5 +15,7 @@
 #include "saw/autograd/segments.h"
 #include "saw/autograd/shape.h"
 #include "saw/autograd/tensor.h"
+#include "saw/data/data.h"
 #include "saw/nn/nn.h"
 #include "saw/optim/optim.h"
+#include "saw/train/train.h"

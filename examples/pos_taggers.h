@@ -28,10 +28,10 @@ struct WindowTagger : Tagger {
   nn::Dropout& dropout = child<nn::Dropout>("dropout", 0.33);
   nn::Linear& tags;
 
-  WindowTagger(const TaggingVocabularies& vocabularies, std::int64_t context)
-      : context(context),
+  WindowTagger(const TaggingVocabularies& vocabularies, std::int64_t neighbours)
+      : context(neighbours),
         words(child<nn::Embedding>("words", vocabularies.words.size(), 96)),
-        hidden(child<nn::Linear>("hidden", 96 * (2 * context + 1), 192)),
+        hidden(child<nn::Linear>("hidden", 96 * (2 * neighbours + 1), 192)),
         tags(child<nn::Linear>("tags", 192, vocabularies.tags.size())) {}
 
   Tensor forward(const TaggingBatch& batch) override {

@@ -50,7 +50,7 @@ void train(Tagger& tagger, const TaggingVocabularies& vocabularies, const Option
   };
   optim::AdamW adam(tagger.parameters(), {.learning_rate = 2e-3});
   const auto steps = epochs * static_cast<std::int64_t>(batches_of(1).size());
-  optim::CosineWithWarmup schedule(adam, steps / 20, steps);
+  optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = steps / 20, .total_steps = steps});
   StateDict best;
   double best_accuracy = -1;
   const train::Stopwatch total;

@@ -28,7 +28,8 @@ std::string attention_picture(const std::vector<std::string>& words, std::span<c
     for (int j = 0; j < steps / 8; ++j) bar += "█";
     bar += eighths[steps % 8];
     const int drawn = steps / 8 + (steps % 8 != 0);
-    picture += fmt::format("  {:<{}}  {}{:{}} {:3.0f} %\n", words[i], longest_word, bar, "", width - drawn, 100 * weights[i]);
+    picture +=
+        fmt::format("  {:<{}}  {}{:{}} {:3.0f} %\n", words[i], longest_word, bar, "", width - drawn, 100 * weights[i]);
   }
   return picture;
 }

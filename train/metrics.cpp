@@ -22,8 +22,7 @@ Metrics::~Metrics() {
 void Metrics::write(const std::vector<std::pair<std::string, MetricValue>>& record) {
   if (file_ == nullptr) return;
   nlohmann::ordered_json object;
-  for (const auto& [name, value] : record)
-    std::visit([&, &key = name](const auto& v) { object[key] = v; }, value);
+  for (const auto& [name, value] : record) std::visit([&, &key = name](const auto& v) { object[key] = v; }, value);
   const std::string line = object.dump() + "\n";
   if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0)
     fail(ErrorKind::io, "{}: cannot be written: {}", path_, std::strerror(errno));

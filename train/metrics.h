@@ -13,8 +13,8 @@ namespace train {
 /// A value of a record: a number, a count or a text.
 using MetricValue = std::variant<double, std::int64_t, std::string>;
 
-/// A file of JSON objects, one a line (JSON Lines), each on disk as soon as it is written, so that a run can be watched and what a
-/// killed run measured is kept.
+/// A file of JSON objects, one a line (JSON Lines), each on disk as soon as it is written, so that a run can be watched
+/// and what a killed run measured is kept.
 ///
 ///   Metrics metrics("run.jsonl");
 ///   metrics.write({{"epoch", 1}, {"train_loss", 0.53}});

@@ -8,8 +8,8 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace train {
 
-/// A bar with the time that is left, redrawn in place on a terminal's standard error; silent elsewhere, where a log wants only the
-/// line that follows.
+/// A bar with the time that is left, redrawn in place on a terminal's standard error; silent elsewhere, where a log
+/// wants only the line that follows.
 ///
 ///   Progress progress("epoch 3/8", batches.size());
 ///   for (…) progress.advance(fmt::format("loss {:.3f}", loss));
@@ -38,9 +38,7 @@ class Progress {
 class Stopwatch {
  public:
   Stopwatch() : begin_(std::chrono::steady_clock::now()) {}
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-  }
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
 
  private:
   std::chrono::steady_clock::time_point begin_;

@@ -1,0 +1,8 @@
+#pragma once
+
+// What programs that train share.
+
+#include "saw/train/attention_picture.h"
+#include "saw/train/metrics.h"
+#include "saw/train/progress.h"
+#include "saw/train/run.h"
