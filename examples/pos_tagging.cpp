@@ -33,7 +33,7 @@ double accuracy(Tagger& tagger, const data::TaggingCorpus& corpus) {
   return right / static_cast<double>(corpus.word_count());
 }
 
-void train(Tagger& tagger, const TaggingVocabularies& vocabularies, const Options& options, train::Metrics& metrics,
+void fit(Tagger& tagger, const TaggingVocabularies& vocabularies, const Options& options, train::Metrics& metrics,
            const data::Corpus& training) {
   const data::Corpus dev = data::read_conllu(options.dev);
   fmt::print("{}\n{}\n", to_string(data::summary(training)), to_string(data::summary(dev, training)));
@@ -139,7 +139,7 @@ void run(const Options& options) {
     vocabularies = TaggingVocabularies(training);
     tagger = make_tagger(options.model, vocabularies);
     fmt::print("model {}: {} parameters\n", options.model, tagger->number_of_parameters());
-    train(*tagger, vocabularies, options, metrics, training);
+    fit(*tagger, vocabularies, options, metrics, training);
   } else {
     const data::SafetensorsFile file = data::load_safetensors(options.load + "/model.safetensors");
     vocabularies = TaggingVocabularies::load(options.load);
