@@ -10,6 +10,7 @@
 
 #include "saw/autograd/check.h"
 #include "saw/autograd/dispatch.h"
+#include "saw/autograd/sparse_gradient.h"
 #include "saw/optim/internal/pieces.h"
 
 namespace saw {
@@ -26,12 +27,13 @@ Gradients gradients_of(const Parameters& parameters) {
   Gradients gradients;
   std::unordered_set<const void*> seen;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const Tensor gradient = parameters[i].grad();
+    const SparseGradient sparse = sparse_grad(parameters[i]);
+    const Tensor gradient = sparse.defined() ? sparse.rows : parameters[i].grad();
     if (!gradient.defined() || gradient.numel() == 0) continue;
     if (!seen.insert(gradient.data(gradient.dtype())).second) continue;
     // A backward leaves contiguous gradients; only set_grad() may bring others.
     if (!gradient.is_contiguous()) parameters[i].set_grad(gradient.detach().clone());
-    gradients.tensors.push_back(parameters[i].grad().detach());
+    gradients.tensors.push_back(sparse.defined() ? gradient : parameters[i].grad().detach());
     gradients.ends.push_back((gradients.ends.empty() ? 0 : gradients.ends.back()) + gradient.numel());
   }
   return gradients;

@@ -74,6 +74,27 @@ void Optimizer::finish() {
 
 // ---- stepping ----
 
+void Optimizer::add_piece(const Piece& piece) {
+  whole_.push_back(piece);
+  ends_.push_back((ends_.empty() ? 0 : ends_.back()) + piece.size);
+}
+
+/// A piece for each row that the gradient has; the parameter's other rows and their state rest.
+void Optimizer::add_rows(const Piece& table, const SparseGradient& gradient) {
+  const std::vector<std::int64_t> indices = gradient.indices.to_vector<std::int64_t>();
+  if (indices.empty()) return;
+  const std::int64_t width = gradient.rows.numel() / static_cast<std::int64_t>(indices.size());
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    Piece row = table;
+    row.size = width;
+    row.gradient = element_at(table.gradient, static_cast<std::int64_t>(i) * width, table.dtype);
+    row.parameter = element_at(table.parameter, indices[i] * width, table.dtype);
+    for (void*& state : row.state)
+      if (state != nullptr) state = element_at(state, indices[i] * width, table.dtype);
+    add_piece(row);
+  }
+}
+
 void Optimizer::zero_grad() {
   for (const Entry& entry : entries_) entry.parameter.zero_grad();
 }
@@ -84,7 +105,8 @@ void Optimizer::step() {
   ends_.clear();
   gradients_.clear();
   for (Entry& entry : entries_) {
-    const Tensor gradient = entry.parameter.grad();
+    const SparseGradient sparse = sparse_grad(entry.parameter);
+    const Tensor gradient = sparse.defined() ? sparse.rows : entry.parameter.grad();
     if (!gradient.defined()) continue;
     const DType dtype = entry.parameter.dtype();
     gradients_.push_back(gradient.detach().contiguous());
@@ -98,8 +120,11 @@ void Optimizer::step() {
                 .state = {}};
     for (std::size_t s = 0; s < entry.state.size(); ++s)
       if (entry.state[s].defined()) piece.state[s] = entry.state[s].mutable_data(dtype);
-    whole_.push_back(piece);
-    ends_.push_back((ends_.empty() ? 0 : ends_.back()) + piece.size);
+    if (sparse.defined()) {
+      add_rows(piece, sparse);
+    } else {
+      add_piece(piece);
+    }
   }
   ++step_count_;
   for_pieces(ends_, [&](std::int64_t, std::size_t i, std::int64_t begin, std::int64_t end) {
