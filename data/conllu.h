@@ -12,13 +12,13 @@ namespace data {
 
 /// A tagged sentence. Sentences made by hand need only `words`.
 struct Sentence {
-  std::vector<std::string> words;     ///< the forms
-  std::vector<std::string> tags;      ///< one for each word ("_" where there is none), or empty: not tagged
-  std::vector<std::int64_t> lines;    ///< the line of each word in its file, from 1; or empty
-  std::vector<std::string> comments;  ///< the comment lines, without their "#" and the space after it
-  std::string id;                     ///< what the comment `sent_id = …` says
-  std::string text;                   ///< what the comment `text = …` says
-  std::int64_t line = 0;              ///< the sentence's first line in its file, comments included
+  std::vector<std::string> words = {};     ///< the forms
+  std::vector<std::string> tags = {};      ///< one for each word ("_" where there is none), or empty: not tagged
+  std::vector<std::int64_t> lines = {};    ///< the line of each word in its file, from 1; or empty
+  std::vector<std::string> comments = {};  ///< the comment lines, without their "#" and the space after it
+  std::string id = {};                     ///< what the comment `sent_id = …` says
+  std::string text = {};                   ///< what the comment `text = …` says
+  std::int64_t line = 0;                   ///< the sentence's first line in its file, comments included
 };
 
 /// The sentences of a file.

@@ -17,7 +17,7 @@ constexpr std::int64_t most_tags = 1000;
 // 1234567 -> "1,234,567".
 std::string grouped(std::int64_t number) {
   std::string text = std::to_string(number);
-  for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, ",");
+  for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, 1, ',');
   return text;
 }
 

@@ -120,11 +120,11 @@ class Handler : public nlohmann::json_sax<nlohmann::json> {
   bool binary(binary_t&) override { unexpected("binary data"); }
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) override {
-    // The library's own text begins with its name and number of the error; what follows the last ": " is for people.
-    const std::string_view text = error.what();
-    const std::size_t colon = text.find(": syntax error");
+    // Of the library's own text, what people can use: not the name and number of its error, not the bytes it read.
+    std::string_view text = error.what();
+    text.remove_prefix(std::min(text.find(": syntax error"), text.size()));
     fail(ErrorKind::io, "{}: not a safetensors file: the header is not JSON at its byte {}{}", path_, position,
-         colon == text.npos ? "" : std::string(text.substr(colon, 120)));
+         text.substr(0, text.find("; last read")));
   }
 
  private:
