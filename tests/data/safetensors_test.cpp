@@ -92,7 +92,9 @@ TEST_CASE("safetensors: what is saved is loaded, bit for bit") {
   CHECK((file.metadata == std::map<std::string, std::string>{{"format", "saw"}, {"text", "line\nnaïve \"quoted\""}}));
   REQUIRE(file.tensors.size() == state.size());
   for (std::size_t i = 1; i < file.tensors.size(); ++i) CHECK(file.tensors[i - 1].first < file.tensors[i].first);
-  for (const auto& [name, saved] : state) {
+  for (const auto& each : state) {
+    const std::string& name = each.first;
+    const Tensor& saved = each.second;
     CAPTURE(name);
     const Tensor loaded = find_tensor(file.tensors, name);
     REQUIRE(loaded.defined());
