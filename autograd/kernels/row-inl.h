@@ -21,7 +21,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 /// The first `count` lanes from memory, zeros above them; reads no byte behind them.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> load_part(D d, const T* memory, std::size_t count) {
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
   return hn::MaskedLoad(hn::FirstN(d, count), d, memory);
 #else
   HWY_ALIGN T lanes[hn::MaxLanes(d)] = {};
@@ -32,7 +32,7 @@ HWY_INLINE hn::Vec<D> load_part(D d, const T* memory, std::size_t count) {
 
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void store_part(D d, hn::Vec<D> v, T* memory, std::size_t count) {
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
   hn::BlendedStore(v, hn::FirstN(d, count), d, memory);
 #else
   HWY_ALIGN T lanes[hn::MaxLanes(d)];

@@ -46,14 +46,16 @@ std::vector<Sample> layer_norm_samples(SampleMaker& make) {
               return TensorList{layer_norm_reference(in[0], input(in, 1), input(in, 2), epsilon)};
             }};
   };
+  // Repeated along the last axis, a row has no variance, and its derivatives are of the size of 1/√ε: the larger ε of
+  // most samples keeps them in reach of differences.
   std::vector<Sample> samples = {
       sample("plain", {make.normal({3, 5})}, 1e-5),
-      sample("weight and bias", {make.normal({4, 6}), make.normal({6}), make.normal({6})}, 1e-5),
-      sample("weight alone", {make.normal({2, 5}), make.normal({5})}, 1e-5),
-      sample("longer than a vector", {make.normal({3, 37}), make.normal({37}), make.normal({37})}, 1e-5),
+      sample("weight and bias", {make.normal({4, 6}), make.normal({6}), make.normal({6})}, 0.1),
+      sample("weight alone", {make.normal({2, 5}), make.normal({5})}, 0.1),
+      sample("longer than a vector", {make.normal({3, 37}), make.normal({37}), make.normal({37})}, 0.1),
       sample("three dimensions, large epsilon", {make.normal({2, 3, 4}), make.normal({4}), make.normal({4})}, 0.5),
-      sample("one dimension", {make.normal({7}), make.normal({7}), make.normal({7})}, 1e-5),
-      sample("no rows", {make.normal({0, 4}), make.normal({4}), make.normal({4})}, 1e-5)};
+      sample("one dimension", {make.normal({7}), make.normal({7}), make.normal({7})}, 0.1),
+      sample("no rows", {make.normal({0, 4}), make.normal({4}), make.normal({4})}, 0.1)};
   samples.push_back(
       {.name = "bias alone",
        .inputs = {make.normal({3, 4}), make.normal({4})},

@@ -53,7 +53,7 @@ std::vector<Sample> samples_of(Function op, Function reference, SampleMaker& mak
           sample("middle axis", make.normal({2, 5, 3}), 1),
           sample("one element", make.normal({3, 1}), -1),
           sample("one dimension", make.normal({6}), 0),
-          sample("large numbers", make.uniform({3, 4}, 200.0, 230.0), -1),
+          sample("large numbers", make.uniform({3, 4}, 200.0, 204.0), -1),
           sample("no rows", make.normal({0, 4}), -1),
           sample("no columns", make.normal({3, 0}), -1)};
 }
