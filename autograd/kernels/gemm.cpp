@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 
 #include "saw/autograd/kernels/gemm_log.h"
 #include "saw/autograd/parallel.h"
@@ -13,7 +12,6 @@
 extern "C" {
 // Not in every cblas.h.
 char* openblas_get_corename();
-void openblas_set_num_threads(int);
 }
 
 namespace saw::kernels {
@@ -21,16 +19,22 @@ namespace {
 
 std::atomic<GemmLog*> active_log{nullptr};
 
-/// saw's threads come from parallel_for alone; OpenBLAS always works on the thread that calls it. OpenBLAS would set
-/// OpenMP's default number of threads along with its own, so that is put back.
-void use_one_blas_thread() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    const int threads = omp_get_max_threads();
-    openblas_set_num_threads(1);
-    omp_set_num_threads(threads);
-  });
-}
+/// saw's threads come from parallel_for alone; OpenBLAS works on the thread that calls it. At every call it takes the
+/// number of threads from OpenMP's setting for that thread, whatever it was told itself, so that is 1 for the scope.
+class OneBlasThread {
+ public:
+  OneBlasThread() : saved_(omp_get_max_threads()) {
+    if (saved_ != 1) omp_set_num_threads(1);
+  }
+  ~OneBlasThread() {
+    if (saved_ != 1) omp_set_num_threads(saved_);
+  }
+  OneBlasThread(const OneBlasThread&) = delete;
+  OneBlasThread& operator=(const OneBlasThread&) = delete;
+
+ private:
+  int saved_;
+};
 
 CBLAS_TRANSPOSE flag(bool transpose) { return transpose ? CblasTrans : CblasNoTrans; }
 
@@ -52,7 +56,7 @@ void multiply(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, 
       for (std::int64_t j = 0; j < n; ++j) c[i * ldc + j] = beta == T(0) ? T(0) : beta * c[i * ldc + j];
     return;
   }
-  use_one_blas_thread();
+  const OneBlasThread one_thread;
   // BLAS wants a leading dimension of at least the row length, also for a single row, whose stride is arbitrary.
   const auto at_least = [](std::int64_t ld, std::int64_t columns) {
     return static_cast<int>(std::max<std::int64_t>({ld, columns, 1}));
