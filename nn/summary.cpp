@@ -15,7 +15,7 @@ using Row = std::array<std::string, 4>;  // module, type, parameter, count
 /// 1282193 → "1,282,193".
 std::string with_commas(std::int64_t number) {
   std::string digits = std::to_string(number);
-  for (std::size_t i = digits.size(); i > 3;) digits.insert(i -= 3, ",");
+  for (std::size_t i = digits.size(); i > 3;) digits.insert(i -= 3, 1, ',');
   return digits;
 }
 
@@ -63,9 +63,13 @@ std::string aligned(const std::vector<Row>& rows) {
   for (const Row& row : rows)
     for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
   std::string text;
-  for (const Row& row : rows)
-    text += fmt::format("{:<{}}  {:<{}}  {:<{}}  {:>{}}\n", row[0], widths[0], row[1], widths[1], row[2], widths[2],
-                        row[3], widths[3]);
+  for (const Row& row : rows) {
+    std::string line = fmt::format("{:<{}}  {:<{}}  {:<{}}  {:>{}}", row[0], widths[0], row[1], widths[1], row[2],
+                                   widths[2], row[3], widths[3]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line;
+    text += '\n';
+  }
   return text;
 }
 

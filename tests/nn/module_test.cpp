@@ -285,14 +285,14 @@ TEST_CASE("a summary lists modules, shapes, counts and totals") {
   tagger.layers[1].tie("weight", tagger.layers[0].weight);
   tagger.words.set_requires_grad(false);
   CHECK_EQ(nn::summary(tagger),
-           "module       type                parameters      count\n"
-           "(model)      Tagger              scale (4,)          4\n"
-           "  words      Embedding           weight (7, 4)      28\n"
-           "  layers     ModuleList<Linear>                       \n"
-           "    0        Linear              weight (4, 4)      16\n"
-           "                                 bias (4,)           4\n"
-           "    1        Linear              weight (4, 4)    tied\n"
-           "  dropout    Dropout                                  \n"
+           "module     type                parameters     count\n"
+           "(model)    Tagger              scale (4,)         4\n"
+           "  words    Embedding           weight (7, 4)     28\n"
+           "  layers   ModuleList<Linear>\n"
+           "    0      Linear              weight (4, 4)     16\n"
+           "                               bias (4,)          4\n"
+           "    1      Linear              weight (4, 4)   tied\n"
+           "  dropout  Dropout\n"
            "52 parameters (24 trainable), 208 bytes\n");
   nn::Linear large(1000, 1283, {.bias = false});
   CHECK(nn::summary(large).find("1,283,000 parameters (1,283,000 trainable), 4.9 MiB") != std::string::npos);

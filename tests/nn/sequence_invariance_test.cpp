@@ -189,22 +189,26 @@ void check_same(const StateDict& actual, const StateDict& expected) {
 /// The classes in nn/*.h with a forward that takes `const Segments&`.
 std::set<std::string> classes_over_sequences() {
   std::set<std::string> result;
-  const std::regex comment("//[^\n]*");
+  const std::regex no_code("//[^\n]*|\\{\\}");  // and {}, which default arguments are made of
   const std::regex class_head("\\b(?:class|struct)\\s+(\\w+)[^;{]*$");
   const std::regex forward("\\bforward\\w*\\s*\\([^)]*const\\s+Segments\\s*&");
   for (const auto& file : std::filesystem::directory_iterator(test::directory().parent_path() / "nn")) {
     if (file.path().extension() != ".h") continue;
-    const std::string text = std::regex_replace(test::read_file(file.path()), comment, "");
-    std::string current;
+    const std::string text = std::regex_replace(test::read_file(file.path()), no_code, "");
+    std::vector<std::string> scopes;  // the class that each open brace belongs to, "" for other braces
     std::string statement;
     for (const char c : text) {
       if (c != ';' && c != '{' && c != '}') {
         statement += c;
         continue;
       }
+      if (std::regex_search(statement, forward)) {
+        REQUIRE_FALSE(scopes.empty());
+        result.insert(scopes.back());
+      }
       std::smatch match;
-      if (c == '{' && std::regex_search(statement, match, class_head)) current = match[1];
-      if (std::regex_search(statement, forward)) result.insert(current);
+      if (c == '{') scopes.push_back(std::regex_search(statement, match, class_head) ? match[1].str() : "");
+      if (c == '}') scopes.pop_back();
       statement.clear();
     }
   }
