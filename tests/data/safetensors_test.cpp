@@ -1,6 +1,7 @@
 #include "saw/data/safetensors.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <bit>
 #include <cmath>
@@ -139,7 +140,7 @@ TEST_CASE("safetensors: tensors of any layout, on the tape or not") {
 TEST_CASE("safetensors: other element types are converted") {
   const Files files;
   const auto load = [&](const char* dtype, std::size_t count, const std::string& content) {
-    const std::string shape = "[" + std::to_string(count) + "]";
+    const std::string shape = fmt::format("[{}]", count);
     return files.load(file_of("{\"x\":" + entry(dtype, shape.c_str(), 0, content.size()) + "}", content))
         .tensors[0]
         .second;
@@ -177,7 +178,7 @@ TEST_CASE("safetensors: headers with spaces, other orders and unaligned data are
   const Files files;
   const std::string header = "{ \"b\" : " + entry("U8", "[1]", 0, 1) + ",\n \"a\":" + entry("F32", "[1]", 1, 5) +
                              ", \"e\":" + entry("F64", "[3,0,2]", 1, 1) + "}   ";
-  const auto file = files.load(file_of(header, "\7" + bytes_of(std::vector<float>{0.5F})));
+  const auto file = files.load(file_of(header, std::string(1, '\7') + bytes_of(std::vector<float>{0.5F})));
   CHECK(find_tensor(file.tensors, "a").to_vector<float>() == std::vector<float>{0.5F});
   CHECK(find_tensor(file.tensors, "b").to_vector<std::int64_t>() == std::vector<std::int64_t>{7});
   CHECK(find_tensor(file.tensors, "e").shape() == Shape{3, 0, 2});

@@ -1,6 +1,7 @@
 #include "saw/data/tagging.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cstdlib>
 #include <set>
@@ -202,7 +203,7 @@ TEST_CASE("summary: counts, lengths and warnings") {
 TEST_CASE("summary: a tag set of absurd size is remarked upon") {
   data::Corpus corpus;
   corpus.name = "c";
-  for (int i = 0; i < 1000; ++i) corpus.sentences.push_back({.words = {"w"}, .tags = {"T" + std::to_string(i)}});
+  for (int i = 0; i < 1000; ++i) corpus.sentences.push_back({.words = {"w"}, .tags = {fmt::format("T{}", i)}});
   CHECK(data::summary(corpus).warnings.empty());
   corpus.sentences.push_back({.words = {"w"}, .tags = {"one more"}});
   const auto summary = data::summary(corpus);
