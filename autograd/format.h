@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <iosfwd>
 #include <string>
 
@@ -25,38 +27,43 @@ std::ostream& operator<<(std::ostream& stream, const Segments& segments);
 std::ostream& operator<<(std::ostream& stream, const Shape& shape);
 std::ostream& operator<<(std::ostream& stream, DType dtype);
 
+namespace detail {
+
+/// fmt's formatter over to_string. It takes an alignment and a width, "{:>20}", and needs no more of fmt than its core.
+template <class T>
+class TextFormatter {
+ public:
+  template <class Context>
+  constexpr auto parse(Context& context) {
+    auto at = context.begin();
+    if (at != context.end() && (*at == '<' || *at == '>')) right_ = *at++ == '>';
+    for (; at != context.end() && *at >= '0' && *at <= '9'; ++at)
+      width_ = 10 * width_ + static_cast<unsigned>(*at - '0');
+    return at;
+  }
+
+  template <class Context>
+  auto format(const T& value, Context& context) const {
+    const std::string text = to_string(value);
+    const std::string space(text.size() < width_ ? width_ - text.size() : 0, ' ');
+    const std::string padded = right_ ? space + text : text + space;
+    return std::copy(padded.begin(), padded.end(), context.out());
+  }
+
+ private:
+  bool right_ = false;
+  std::size_t width_ = 0;
+};
+
+}  // namespace detail
+
 }  // namespace saw
 
 template <>
-struct [[gnu::visibility("default")]] fmt::formatter<saw::Shape>
-    : fmt::formatter<std::string>{template <class Context> auto format(const saw::Shape& shape, Context& context)
-                                      const {return fmt::formatter<std::string>::format(saw::to_string(shape), context);
-}
-}
-;
-
+struct fmt::formatter<saw::Shape> : saw::detail::TextFormatter<saw::Shape> {};
 template <>
-struct [[gnu::visibility("default")]] fmt::formatter<saw::Tensor>
-    : fmt::formatter<std::string>{
-          template <class Context> auto format(const saw::Tensor& tensor, Context& context)
-              const {return fmt::formatter<std::string>::format(saw::to_string(tensor), context);
-}
-}
-;
-
+struct fmt::formatter<saw::Tensor> : saw::detail::TextFormatter<saw::Tensor> {};
 template <>
-struct [[gnu::visibility("default")]] fmt::formatter<saw::Segments>
-    : fmt::formatter<std::string>{
-          template <class Context> auto format(const saw::Segments& segments, Context& context)
-              const {return fmt::formatter<std::string>::format(saw::to_string(segments), context);
-}
-}
-;
-
+struct fmt::formatter<saw::Segments> : saw::detail::TextFormatter<saw::Segments> {};
 template <>
-struct [[gnu::visibility("default")]] fmt::formatter<saw::DType>
-    : fmt::formatter<const char*>{template <class Context> auto format(saw::DType dtype, Context& context)
-                                      const {return fmt::formatter<const char*>::format(saw::to_string(dtype), context);
-}
-}
-;
+struct fmt::formatter<saw::DType> : saw::detail::TextFormatter<saw::DType> {};
