@@ -14,6 +14,7 @@
 #include "saw/autograd/random.h"
 #include "saw/autograd/segments.h"
 #include "saw/autograd/shape.h"
+#include "saw/autograd/sparse_gradient.h"
 #include "saw/autograd/tensor.h"
 #include "saw/data/data.h"
 #include "saw/nn/nn.h"
