@@ -133,7 +133,9 @@ TEST_CASE("set_num_threads: mistakes") {
 
 #if defined(__SSE__)
 TEST_CASE("parallel_for: denormals are flushed inside, and only there") {
-  const unsigned before = _mm_getcsr();
+  // Without the flags that arithmetic leaves behind.
+  const auto control = [] { return _mm_getcsr() & ~0x3fu; };
+  const unsigned before = control();
   const volatile float small = std::numeric_limits<float>::min();
   for (const int threads : {1, 2}) {
     const test::Threads scope(threads);
@@ -144,11 +146,11 @@ TEST_CASE("parallel_for: denormals are flushed inside, and only there") {
     };
     saw::parallel_for(0, 64, 1, work);
     CHECK(kept == 0);
-    CHECK(_mm_getcsr() == before);
+    CHECK(control() == before);
     CHECK(test::error_text([] {
             saw::parallel_for(0, 4, 1, [](std::int64_t, std::int64_t) { throw std::runtime_error("x"); });
           }) == "x");
-    CHECK(_mm_getcsr() == before);
+    CHECK(control() == before);
     const volatile float half = small * 0.5f;
     CHECK(half != 0.0f);
   }
