@@ -86,12 +86,16 @@ TEST_CASE("default initialisation equals PyTorch's") {
       120, 4, nn::MultiHeadAttentionOptions{.key_width = 80, .value_width = 60});
 
   REQUIRE(golden["layers"].size() == layers.size());
-  for (const auto& [layer, parameters] : golden["layers"].items()) {
+  for (const auto& layer_entry : golden["layers"].items()) {
+    const std::string& layer = layer_entry.key();  // clang 14 captures no structured bindings
+    const auto& parameters = layer_entry.value();
     CAPTURE(layer);
     REQUIRE(layers.count(layer) == 1);
     const StateDict named = layers[layer]->named_parameters();
     CHECK(named.size() == parameters.size());
-    for (const auto& [name, entry] : parameters.items()) {
+    for (const auto& parameter : parameters.items()) {
+      const std::string& name = parameter.key();
+      const auto& entry = parameter.value();
       CAPTURE(name);
       const Tensor tensor = find_tensor(named, name);
       REQUIRE(tensor.defined());
