@@ -160,7 +160,10 @@ void run_gradient(Function function, const float* grad, const float* saved, floa
 template <class F>
 HWY_INLINE void run_operands(const float* a, bool repeat_a, const float* b, bool repeat_b, float* y, std::size_t n,
                              F f) {
-  if (repeat_b) {
+  if (repeat_a && repeat_b) {
+    const V value = f(number(*a), number(*b));
+    for_row(Floats(), n, [=](auto at) HWY_ATTR { at.store(value, y); });
+  } else if (repeat_b) {
     const V right = number(*b);
     map_row(a, y, n, [=](V left) HWY_ATTR { return f(left, right); });
   } else if (repeat_a) {

@@ -227,7 +227,7 @@ TEST_CASE("vector_math: arithmetic") {
     std::vector<float> a(n), b(n), y(n);
     for (std::size_t i = 0; i < n; ++i)
       a[i] = 0.3f * static_cast<float>(i) - 2, b[i] = 1.7f + 0.11f * static_cast<float>(i);
-    const float number = 0.7f;
+    const float number = 0.7f, other = -1.9f;
     const auto check = [&](Arithmetic operation, const std::function<float(float, float)>& expected) {
       bool same = true;
       saw::kernels::apply(operation, a, b, y);
@@ -236,6 +236,8 @@ TEST_CASE("vector_math: arithmetic") {
       for (std::size_t i = 0; i < n; ++i) same = same && y[i] == expected(a[i], number);
       saw::kernels::apply(operation, {&number, 1}, b, y);
       for (std::size_t i = 0; i < n; ++i) same = same && y[i] == expected(number, b[i]);
+      saw::kernels::apply(operation, {&number, 1}, {&other, 1}, y);
+      for (std::size_t i = 0; i < n; ++i) same = same && y[i] == expected(number, other);
       CHECK(same);
     };
     check(Arithmetic::add, [](float p, float q) { return p + q; });
