@@ -1,0 +1,154 @@
+// The program examples/pos_tagging as a person runs it.
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "support/files.h"
+#include "support/tensors.h"
+
+namespace {
+
+const std::string program = SAW_EXAMPLES_DIRECTORY "/pos_tagging";
+const std::string corpus = SAW_EXAMPLES_CORPUS;
+
+struct Outcome {
+  int status;
+  std::string output;  // standard output and error
+};
+
+Outcome run(const std::string& arguments) {
+  std::FILE* pipe = popen((program + " " + arguments + " 2>&1").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  Outcome outcome{};
+  char buffer[4096];
+  for (std::size_t count; (count = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
+    outcome.output.append(buffer, count);
+  outcome.status = WEXITSTATUS(pclose(pipe));
+  return outcome;
+}
+
+/// A corpus small enough to train on in a moment.
+std::string small_corpus(const test::TemporaryDirectory& directory) {
+  std::string text;
+  const auto sentence = [&](std::initializer_list<std::pair<const char*, const char*>> words) {
+    int id = 0;
+    for (const auto& [word, tag] : words)
+      text += std::to_string(++id) + "\t" + word + "\t_\t" + tag + "\t_\t_\t_\t_\t_\t_\n";
+    text += "\n";
+  };
+  for (int i = 0; i < 20; ++i) {
+    sentence({{"I", "PRON"}, {"saw", "VERB"}, {"a", "DET"}, {"dog", "NOUN"}});
+    sentence({{"He", "PRON"}, {"took", "VERB"}, {"a", "DET"}, {"saw", "NOUN"}});
+  }
+  test::write_file(directory / "small.conllu", text);
+  return (directory / "small.conllu").string();
+}
+
+std::string all_three(const std::string& file) { return "--train " + file + " --dev " + file + " --test " + file; }
+
+void check_one_line_error(const std::string& arguments, const std::string& part) {
+  CAPTURE(arguments);
+  const Outcome outcome = run(arguments);
+  CAPTURE(outcome.output);
+  CHECK(outcome.status == 1);
+  // What the program prints before it finds the error may stand above it; the error itself is the last line.
+  std::string last, line;
+  std::istringstream lines(outcome.output);
+  while (std::getline(lines, line)) last = line;
+  CHECK(last.rfind("pos_tagging: ", 0) == 0);
+  CHECK(last.find(part) != std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("pos_tagging learns its own corpus, and the two saws of the sentence apart") {
+  if (test::sanitized()) return;  // minutes; the other cases run the same code
+  const Outcome outcome = run("--tag 'I saw a saw'");
+  CAPTURE(outcome.output);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.output.find("I/PRON saw/VERB a/DET saw/NOUN") != std::string::npos);
+  const auto at = outcome.output.find("\ntest ");
+  REQUIRE(at != std::string::npos);
+  CHECK(std::strtod(outcome.output.c_str() + at + 6, nullptr) > 90.0);
+}
+
+TEST_CASE("pos_tagging: the position model must give both saws one tag") {
+  const test::TemporaryDirectory directory;
+  const Outcome outcome = run(all_three(small_corpus(directory)) + " --epochs 2 --model position --tag 'saw a saw'");
+  CAPTURE(outcome.output);
+  CHECK(outcome.status == 0);
+  const bool verbs = outcome.output.find("saw/VERB a/DET saw/VERB") != std::string::npos;
+  const bool nouns = outcome.output.find("saw/NOUN a/DET saw/NOUN") != std::string::npos;
+  const bool others =
+      outcome.output.find("saw/PRON a/") != std::string::npos && outcome.output.find(" saw/PRON") != std::string::npos;
+  const bool determiners =
+      outcome.output.find("saw/DET a/") != std::string::npos && outcome.output.find(" saw/DET") != std::string::npos;
+  CHECK((verbs || nouns || others || determiners));
+}
+
+TEST_CASE("pos_tagging saves, loads, tags standard input, and writes metrics") {
+  const test::TemporaryDirectory directory;
+  const std::string model = (directory / "model").string(), metrics = (directory / "run.jsonl").string();
+  const Outcome trained =
+      run(all_three(small_corpus(directory)) + " --epochs 6 --seed 3 --save " + model + " --metrics " + metrics);
+  CAPTURE(trained.output);
+  REQUIRE(trained.status == 0);
+
+  std::istringstream lines(test::read_file(metrics));
+  std::string line;
+  std::vector<nlohmann::json> records;
+  while (std::getline(lines, line)) records.push_back(nlohmann::json::parse(line));
+  REQUIRE(records.size() == 7);
+  for (std::size_t i = 0; i < 6; ++i) {
+    CHECK(records[i]["epoch"] == i + 1);
+    for (const char* key : {"train_loss", "dev_accuracy", "seconds", "words_per_second"})
+      CHECK(records[i][key].is_number());
+  }
+  for (const char* key : {"test_accuracy", "parameters", "peak_bytes", "seconds"}) CHECK(records[6][key].is_number());
+
+  test::write_file(directory / "text", "I saw a dog\n\nHe took a saw\n");
+  const Outcome tagged = run("--load " + model + " < " + (directory / "text").string());
+  CAPTURE(tagged.output);
+  CHECK(tagged.status == 0);
+  CHECK(tagged.output == "I/PRON saw/VERB a/DET dog/NOUN\n\nHe/PRON took/VERB a/DET saw/NOUN\n");
+}
+
+TEST_CASE("pos_tagging: two runs with one seed save the same bytes, and so do 1 and 2 threads") {
+  const test::TemporaryDirectory directory;
+  const std::string file = small_corpus(directory);
+  const auto weights = [&](const std::string& name, int threads) {
+    const std::string folder = (directory / name).string();
+    const Outcome outcome =
+        run(all_three(file) + " --epochs 2 --threads " + std::to_string(threads) + " --save " + folder);
+    CAPTURE(outcome.output);
+    REQUIRE(outcome.status == 0);
+    return test::read_file(folder + "/model.safetensors");
+  };
+  const std::string first = weights("first", 2);
+  CHECK(first == weights("second", 2));
+  CHECK(first == weights("third", 1));
+}
+
+TEST_CASE("pos_tagging: errors are one line and status 1") {
+  const test::TemporaryDirectory directory;
+  const std::string file = small_corpus(directory);
+  test::write_file(directory / "empty.conllu", "");
+  test::write_file(directory / "fields.conllu", "1\tI\tPRON\n\n");
+  test::write_file(directory / "tag.conllu", "1\tHello\t_\tINTJ\t_\t_\t_\t_\t_\t_\n\n");
+  check_one_line_error("--train /nowhere.conllu", "/nowhere.conllu");
+  check_one_line_error(all_three((directory / "empty.conllu").string()), "empty.conllu");
+  check_one_line_error(all_three((directory / "fields.conllu").string()), "fields.conllu:1:");
+  // a tag that training never saw
+  check_one_line_error("--train " + file + " --epochs 1 --dev " + (directory / "tag.conllu").string(), "tag.conllu:1:");
+  check_one_line_error("--load " + (directory / "nothing").string(), "nothing");
+  check_one_line_error("--epochs 1 --metrics /nowhere/run.jsonl", "/nowhere/run.jsonl");
+  check_one_line_error(all_three(file) + " --epochs 1 --save /proc/nothing", "/proc/nothing");
+}
