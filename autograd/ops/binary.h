@@ -11,11 +11,13 @@ Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 Tensor div(const Tensor& a, const Tensor& b);  ///< floating only
+/// Floating only. Where base is 0 and exponent ≥ 0 the gradient of the exponent is 0.
 Tensor pow(const Tensor& base, const Tensor& exponent);
 Tensor maximum(const Tensor& a, const Tensor& b);  ///< ties share the gradient half and half; NaN wins
 Tensor minimum(const Tensor& a, const Tensor& b);
 
-/// x·factor + offset: what the operators with numbers become.
+/// x·factor + offset: what +, − and * with numbers become (x / number is a true division). For int64 both numbers must
+/// be integers (Error(argument)).
 Tensor affine(const Tensor& x, double factor, double offset);
 
 Tensor operator+(const Tensor& a, const Tensor& b);

@@ -1,5 +1,6 @@
 #include "saw/autograd/ops/compare.h"
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -209,11 +210,21 @@ const OpInfo logical_not_info{
 
 // ---- where, masked_fill ----
 
+/// c ? a : b, by bits: conditions are hard to predict, and a branch that is mispredicted costs more than all the rest.
+template <class T>
+T chosen(bool c, T a, T b) {
+  using Bits = std::conditional_t<sizeof(T) == 1, std::uint8_t,
+                                  std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>;
+  const auto mask = static_cast<Bits>(-static_cast<Bits>(c));
+  const auto bits = (std::bit_cast<Bits>(a) & mask) | (std::bit_cast<Bits>(b) & static_cast<Bits>(~mask));
+  return std::bit_cast<T>(static_cast<Bits>(bits));
+}
+
 /// Element by element: the oracle of both.
 Tensor naive_where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  const auto chosen = naive_zip(condition, a, a.dtype(), [](double c, double v) { return c != 0 ? v : 0.0; });
+  const auto held = naive_zip(condition, a, a.dtype(), [](double c, double v) { return c != 0 ? v : 0.0; });
   const auto rest = naive_zip(condition, b, b.dtype(), [](double c, double v) { return c != 0 ? 0.0 : v; });
-  return naive_zip(chosen, rest, a.dtype(), [](double v, double w) { return v + w; });
+  return naive_zip(held, rest, a.dtype(), [](double v, double w) { return v + w; });
 }
 
 std::vector<Sample> where_samples(SampleMaker& make) {
@@ -320,16 +331,16 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   const Tensor y = Tensor::empty(shape, a.dtype());
   dispatch_all(a.dtype(), [&]<class T>() {
     map_tensors<T, bool, T, T>(
-        cheap_grain, [](bool c, T p, T q) { return c ? p : q; }, y, condition, a, b);
+        cheap_grain, [](bool c, T p, T q) { return chosen(c, p, q); }, y, condition, a, b);
   });
   return record(where_info, {a, b}, y, [&] {
     Gradient gradient;
     gradient.saved = {condition};
     gradient.backward = [](const BackwardContext& context) -> TensorList {
       const Tensor& g = context.grad_output();
-      const Tensor chosen = context.saved(0);
-      return {context.needs_grad(0) ? masked_fill(g, logical_not(chosen), 0.0) : Tensor(),
-              context.needs_grad(1) ? masked_fill(g, chosen, 0.0) : Tensor()};
+      const Tensor mask = context.saved(0);
+      return {context.needs_grad(0) ? masked_fill(g, logical_not(mask), 0.0) : Tensor(),
+              context.needs_grad(1) ? masked_fill(g, mask, 0.0) : Tensor()};
     };
     gradient.plain = true;
     return gradient;
@@ -347,7 +358,7 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   dispatch_all(x.dtype(), [&]<class T>() {
     const T fill = static_cast<T>(value);
     map_tensors<T, T, bool>(
-        cheap_grain, [fill](T v, bool hide) { return hide ? fill : v; }, y, x, mask);
+        cheap_grain, [fill](T v, bool hide) { return chosen(hide, fill, v); }, y, x, mask);
   });
   return record(masked_fill_info, {x}, y, [&] {
     Gradient gradient;

@@ -4,7 +4,9 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
-// Comparisons and logic with broadcasting; the results are bool and never have a gradient.
+// Comparisons and logic with broadcasting; the results are bool and never have a gradient. Dtypes must be equal
+// (Error(dtype)); equal and not_equal also compare bool. A number beside a floating tensor is rounded to the tensor's
+// precision first.
 
 Tensor equal(const Tensor& a, const Tensor& b);
 Tensor not_equal(const Tensor& a, const Tensor& b);
