@@ -96,9 +96,11 @@ template <class T>
 void add_slices(T* destination, std::int64_t outer, std::int64_t size, std::int64_t inner, const std::int64_t* index,
                 std::int64_t count, const T* source, std::int64_t skip) {
   if (inner == 0 || count == 0) return;
-  // Every chunk owns some columns and adds all slices to them in order: nothing to sort, nothing to merge.
-  const std::int64_t wanted = std::max<std::int64_t>(1, grain / count);
-  const std::int64_t width = std::min(inner, (wanted + line_elements - 1) / line_elements * line_elements);
+  // Every unit owns some columns and adds all slices to them in order: nothing to sort, nothing to merge, and the split
+  // may follow the number of threads because no sum depends on it.
+  const std::int64_t pieces = inner * count >= 2 * grain ? num_threads() : 1;
+  const std::int64_t share = (inner + pieces - 1) / pieces;
+  const std::int64_t width = std::min(inner, (share + line_elements - 1) / line_elements * line_elements);
   const std::int64_t blocks = (inner + width - 1) / width;
   const std::int64_t chunk = std::max<std::int64_t>(1, grain / (width * count));
   parallel_for(0, outer * blocks, chunk, [&](std::int64_t b, std::int64_t e) {

@@ -55,13 +55,15 @@ Tensor context_window_gradient(const Tensor& gradient, const Segments& segments,
     T* out = result.mutable_data<T>();
     for_rows(segments, width * columns, [&](std::int64_t row, std::int64_t b) {
       T* to = out + row * columns;
-      std::fill(to, to + columns, T{0});
       // Row `row` stands in the windows of the rows row − right … row + left.
       const std::int64_t first = std::max(row - window.right, segments.begin(b));
       const std::int64_t last = std::min(row + window.left, segments.end(b) - 1);
       for (std::int64_t shown = first; shown <= last; ++shown) {
         const T* from = in + (shown * width + (row - shown + window.left)) * columns;
-        for (std::int64_t c = 0; c < columns; ++c) to[c] += from[c];
+        if (shown == first)
+          std::copy(from, from + columns, to);
+        else
+          for (std::int64_t c = 0; c < columns; ++c) to[c] += from[c];
       }
     });
   });

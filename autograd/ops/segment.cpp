@@ -8,6 +8,7 @@
 #include "saw/autograd/check.h"
 #include "saw/autograd/dispatch.h"
 #include "saw/autograd/kernels/reduce.h"
+#include "saw/autograd/kernels/segment.h"
 #include "saw/autograd/kernels/vector_math.h"
 #include "saw/autograd/memory.h"
 #include "saw/autograd/op_info.h"
@@ -170,35 +171,6 @@ std::vector<ErrorSample> segment_max_errors() { return row_errors("segment_max",
 const OpInfo segment_max_info{"segment_max", "y[b] = max x[r] over the rows r of segment b; 0 for an empty segment",
                               true, segment_max_samples, segment_max_errors};
 
-/// The largest of each column of rows × columns and the first row that holds it, counted from `first`; NaN is largest.
-template <class T>
-void column_winners(const T* x, std::int64_t rows, std::int64_t columns, std::int64_t first, T* largest,
-                    std::int64_t* winners) {
-  // Row numbers as wide as the values, so that the comparison's mask picks both.
-  using Row = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-  constexpr std::int64_t block = 64;
-  for (std::int64_t c0 = 0; c0 < columns; c0 += block) {
-    const std::int64_t width = std::min(block, columns - c0);
-    T best[block];
-    Row row_of_best[block];
-    std::copy(x + c0, x + c0 + width, best);
-    std::fill(row_of_best, row_of_best + width, Row{0});
-    for (std::int64_t r = 1; r < rows; ++r) {
-      const T* row = x + r * columns + c0;
-      for (std::int64_t c = 0; c < width; ++c) {
-        const T value = row[c], old = best[c];
-        const bool wins = (value > old) | ((value != value) & (old == old));
-        best[c] = wins ? value : old;
-        row_of_best[c] = wins ? static_cast<Row>(r) : row_of_best[c];
-      }
-    }
-    for (std::int64_t c = 0; c < width; ++c) {
-      largest[c0 + c] = best[c];
-      winners[c0 + c] = first + row_of_best[c];
-    }
-  }
-}
-
 // ---- segment_softmax ----
 
 Tensor segment_softmax_reference(const Tensor& x, const Segments& segments) {
@@ -300,8 +272,8 @@ Tensor segment_max(const Tensor& x, const Segments& segments) {
     for_segments(segments, columns, [&](std::int64_t b) {
       const std::int64_t first = segments.begin(b);
       if (segments.length(b) > 0) {
-        column_winners(in + first * columns, segments.length(b), columns, first, largest + b * columns,
-                       rows + b * columns);
+        kernels::column_winners(in + first * columns, segments.length(b), columns, first, largest + b * columns,
+                                rows + b * columns);
       } else {
         std::fill_n(largest + b * columns, columns, T{0});
         std::fill_n(rows + b * columns, columns, std::int64_t{-1});
