@@ -19,8 +19,8 @@ namespace {
 
 std::atomic<GemmLog*> active_log{nullptr};
 
-/// saw's threads come from parallel_for alone; OpenBLAS works on the thread that calls it. At every call it takes the
-/// number of threads from OpenMP's setting for that thread, whatever it was told itself, so that is 1 for the scope.
+/// saw's threads come from parallel_for alone, so OpenBLAS is to work on the thread that calls it. Its OpenMP build
+/// asks OpenMP for the number of threads at every call; that number belongs to the calling thread, and is put back.
 class OneBlasThread {
  public:
   OneBlasThread() : saved_(omp_get_max_threads()) {
