@@ -7,7 +7,7 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
-/// Which keys a query at position i of its sequence sees: i − left … i + right.
+/// Which keys a query at position i of its sequence sees: those at positions i − left … i + right of theirs.
 struct AttentionOptions {
   static constexpr std::int64_t unlimited = std::numeric_limits<std::int64_t>::max();
 
@@ -15,7 +15,8 @@ struct AttentionOptions {
   std::int64_t right = unlimited;
   /// Scores are multiplied by it; NaN means 1/√d.
   double scale = std::numeric_limits<double>::quiet_NaN();
-  /// Dropout on the attention weights; drawn from the thread's default generator.
+  /// Dropout on the attention weights; one stream of the thread's default generator per call, of which every weight has
+  /// its own place.
   double dropout = 0.0;
 
   static AttentionOptions full() { return {}; }
@@ -23,14 +24,18 @@ struct AttentionOptions {
   static AttentionOptions window(std::int64_t left, std::int64_t right) { return {.left = left, .right = right}; }
 };
 
-/// Scaled dot-product attention (Vaswani et al. 2017) inside each segment: query (Nq, heads, d), key (Nk, heads, d), value (Nk, heads, dv)
-/// → (Nq, heads, dv); queries of segment b see the keys of segment b alone. `bias`, if defined, is (heads, Tq, Tk) or (1, Tq, Tk) with Tq, Tk at
-/// least the longest segments, added to the scores of each segment by position. No more than a tile of the score matrix exists at a time,
-/// forward or backward. A query that sees no key gives zeros.
+/// Scaled dot-product attention (Vaswani et al. 2017) inside each segment: query (Nq, heads, d), key (Nk, heads, d),
+/// value (Nk, heads, dv) → (Nq, heads, dv); queries of segment b see the keys of segment b alone. `bias`, if defined,
+/// is (heads, Tq, Tk) or (1, Tq, Tk) with Tq, Tk at least the longest segments, added to the scores of each segment by
+/// position. No more than a tile of the score matrix exists at a time, forward or backward. A query that sees no key
+/// gives zeros, also where a bias of −∞ hides them all. Projections that lie side by side in one tensor are read where
+/// they are: any strides will do as long as the width is contiguous, else a copy is made. Throws Error(shape),
+/// Error(dtype) for operands that do not fit, Error(argument) for a negative window or a dropout outside 0 … 1.
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Segments& query_segments,
                  const Segments& key_segments, const AttentionOptions& options = {}, const Tensor& bias = {});
 
-/// The weights that attention() uses, for looking at: (heads, Tq, Tk) of one segment. No gradient is recorded.
+/// The weights that attention() uses, for looking at: (heads, Tq, Tk) of one segment, without dropout.
+/// No gradient is recorded.
 Tensor attention_weights(const Tensor& query, const Tensor& key, const Segments& query_segments,
                          const Segments& key_segments, std::int64_t segment, const AttentionOptions& options = {},
                          const Tensor& bias = {});

@@ -8,18 +8,23 @@ namespace [[gnu::visibility("default")]] saw {
 struct Conv1dOptions {
   std::int64_t stride = 1;
   std::int64_t dilation = 1;
-  /// Zeros before and after each segment. −1: (kernel − 1)·dilation in all, so that stride 1 keeps every length.
+  /// Zeros before and after each segment. −1: what is missing to (kernel − 1)·dilation in all, so that stride 1 keeps
+  /// every length; when both are −1, half on either side and an odd one on the right.
   std::int64_t padding_left = -1;
   std::int64_t padding_right = -1;
 };
 
-/// How many positions a convolution gives for a sequence of `length`; 0 when the kernel does not fit.
+/// How many positions a convolution gives for a sequence of `length`: ⌊(length + padding − (kernel − 1)·dilation − 1) /
+/// stride⌋ + 1; 0 when the kernel does not fit, and for an empty sequence whatever the padding. Throws Error(argument)
+/// for a kernel, stride or dilation below 1, a padding below −1, a negative length.
 std::int64_t conv1d_output_length(std::int64_t length, std::int64_t kernel, const Conv1dOptions& options = {});
 /// The segments of conv1d's result.
 Segments conv1d_segments(const Segments& segments, std::int64_t kernel, const Conv1dOptions& options = {});
 
 /// Convolution over time (cross-correlation, as in every neural library) inside each segment:
-/// x (N, in), weight (out, in, kernel) as PyTorch stores it, bias (out) or undefined → (N', out) with rows as conv1d_segments says.
+/// x (N, in), weight (out, in, kernel) as PyTorch stores it, bias (out) or undefined → (N', out) with rows as
+/// conv1d_segments says: y[u] = Σₖ weight[:, :, k] · x[u·stride + k·dilation − padding_left] + bias, x being 0 beyond
+/// the segment's ends.
 Tensor conv1d(const Tensor& x, const Segments& segments, const Tensor& weight, const Tensor& bias = {},
               const Conv1dOptions& options = {});
 
