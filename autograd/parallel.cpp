@@ -57,6 +57,15 @@ std::atomic<int>& thread_setting() {
 
 thread_local bool inside_parallel = false;
 
+/// Loops that this thread runs by itself; the loops inside them may still be shared with the workers.
+thread_local int serial_loops = 0;
+struct SerialLoop {
+  SerialLoop() { ++serial_loops; }
+  ~SerialLoop() { --serial_loops; }
+  SerialLoop(const SerialLoop&) = delete;
+  SerialLoop& operator=(const SerialLoop&) = delete;
+};
+
 /// Flush-to-zero and denormals-are-zero for a scope: arithmetic on denormals runs tens of times slower.
 class FlushDenormals {
  public:
@@ -72,6 +81,19 @@ class FlushDenormals {
  public:
   FlushDenormals(const FlushDenormals&) = delete;
   FlushDenormals& operator=(const FlushDenormals&) = delete;
+};
+
+/// Marks this thread as being inside a loop of several chunks.
+class InsideParallel {
+ public:
+  InsideParallel() : nested_(inside_parallel) { inside_parallel = true; }
+  ~InsideParallel() { inside_parallel = nested_; }
+  InsideParallel(const InsideParallel&) = delete;
+  InsideParallel& operator=(const InsideParallel&) = delete;
+  bool nested() const { return nested_; }
+
+ private:
+  bool nested_;
 };
 
 void pause() {
@@ -175,7 +197,8 @@ int num_threads() { return thread_setting().load(std::memory_order_relaxed); }
 
 void set_num_threads(int threads) {
   if (threads < 1) fail(ErrorKind::argument, "set_num_threads: the number must be positive; got {}", threads);
-  if (inside_parallel) fail(ErrorKind::internal, "set_num_threads: called from inside parallel_for");
+  if (inside_parallel || serial_loops > 0)
+    fail(ErrorKind::internal, "set_num_threads: called from inside parallel_for");
   thread_setting().store(threads, std::memory_order_relaxed);
 }
 
@@ -187,8 +210,14 @@ void detail::parallel_for(std::int64_t begin, std::int64_t end, std::int64_t gra
     const std::int64_t b = begin + chunk * grain;
     f(context, b, std::min(b + grain, end));
   };
+  if (chunks == 1) {
+    const FlushDenormals flush;
+    run_chunk(0);
+    return;
+  }
+  const InsideParallel inside;
   const int threads = static_cast<int>(std::min<std::int64_t>(num_threads(), chunks));
-  if (threads == 1 || inside_parallel || chunks > std::numeric_limits<std::uint32_t>::max()) {
+  if (threads == 1 || inside.nested() || chunks > std::numeric_limits<std::uint32_t>::max()) {
     const FlushDenormals flush;
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) run_chunk(chunk);
     return;
@@ -208,12 +237,10 @@ void detail::parallel_for(std::int64_t begin, std::int64_t end, std::int64_t gra
   };
   {
     const FlushDenormals flush;
-    inside_parallel = true;
     pool().run(
         threads, static_cast<std::uint32_t>(chunks),
         [](void* work, std::int64_t chunk, std::int64_t) { (*static_cast<decltype(guarded)*>(work))(chunk); },
         const_cast<void*>(static_cast<const void*>(&guarded)));
-    inside_parallel = false;
   }
   if (error) std::rethrow_exception(error);
 }

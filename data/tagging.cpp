@@ -54,7 +54,7 @@ TaggingVocabularies::TaggingVocabularies(const Corpus& training, const TaggingVo
   }
   if (tag_counter.size() == 0) fail(ErrorKind::io, "{}: no word has a tag; expected a tagged corpus", training.name);
   words = Vocabulary(word_counter, {.minimum_count = options.minimum_word_count});
-  characters = Vocabulary(character_counter, {.minimum_count = options.minimum_character_count});
+  characters = Vocabulary(character_counter, {.minimum_count = options.minimum_character_count, .padding = true});
   tags = Vocabulary(tag_counter, {.unknown = false});
 }
 
@@ -75,12 +75,18 @@ TaggingVocabularies TaggingVocabularies::load(const std::string& directory) {
   result.words = Vocabulary::load(directory + "/words.txt");
   result.characters = Vocabulary::load(directory + "/characters.txt");
   result.tags = Vocabulary::load(directory + "/tags.txt");
+  if (!result.characters.padding_id())
+    fail(ErrorKind::io, "{}/characters.txt: has no padding entry, which marks the ends of words", directory);
   return result;
 }
 
 TaggingCorpus::TaggingCorpus(const Corpus& corpus, const TaggingVocabularies& vocabularies) {
   StringMap<std::int64_t> form_numbers;
   std::vector<std::int64_t> word_of_form;
+  if (!vocabularies.characters.padding_id())
+    fail(ErrorKind::argument,
+         "tagging corpus: the vocabulary of characters has no padding entry to mark the ends of words");
+  const std::int64_t boundary = *vocabularies.characters.padding_id();
   for (std::size_t i = 0; i < corpus.sentences.size(); ++i) {
     check_sentence(corpus, i);
     const Sentence& sentence = corpus.sentences[i];
@@ -91,8 +97,10 @@ TaggingCorpus::TaggingCorpus(const Corpus& corpus, const TaggingVocabularies& vo
       const auto [place, is_new] = form_numbers.emplace(word, std::ssize(word_of_form));
       if (is_new) {
         word_of_form.push_back(vocabularies.word_id(word));
+        characters_.push_back(boundary);
         for (const std::string& character : split_characters(word))
           characters_.push_back(vocabularies.characters.id(character));
+        characters_.push_back(boundary);
         form_begins_.push_back(std::ssize(characters_));
       }
       const std::int64_t form = place->second;

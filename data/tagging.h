@@ -27,7 +27,7 @@ struct TaggingVocabularyOptions {
 /// The numbers of words, characters and tags, made from the training corpus and saved with the model.
 struct TaggingVocabularies {
   Vocabulary words;       ///< with an unknown entry
-  Vocabulary characters;  ///< with an unknown entry
+  Vocabulary characters;  ///< with an unknown entry, and a padding entry that marks both ends of a word
   Vocabulary tags;        ///< without one
 
   TaggingVocabularies() = default;

@@ -32,7 +32,9 @@ struct WindowTagger : Tagger {
       : context(neighbours),
         words(child<nn::Embedding>("words", vocabularies.words.size(), 96)),
         hidden(child<nn::Linear>("hidden", 96 * (2 * neighbours + 1), 192)),
-        tags(child<nn::Linear>("tags", 192, vocabularies.tags.size())) {}
+        tags(child<nn::Linear>("tags", 192, vocabularies.tags.size())) {
+    nn::init::normal(words.weight, 0.0, 0.1);
+  }
 
   Tensor forward(const TaggingBatch& batch) override {
     const Tensor x = context_window(dropout.forward(words.forward(batch.words)), batch.sentences, context, context);
@@ -91,7 +93,10 @@ struct AttentionTagger : Tagger {
   explicit AttentionTagger(const TaggingVocabularies& vocabularies)
       : words(child<nn::Embedding>("words", vocabularies.words.size(), 96)),
         letters(child<CharacterEncoder>("letters", vocabularies.characters.size())),
-        tags(child<nn::Linear>("tags", 192, vocabularies.tags.size())) {}
+        tags(child<nn::Linear>("tags", 192, vocabularies.tags.size())) {
+    // Small at first: a rare word is moved too seldom to outgrow a large random vector.
+    nn::init::normal(words.weight, 0.0, 0.1);
+  }
 
   Tensor embed(const TaggingBatch& batch) {
     Tensor word = words.forward(batch.words);

@@ -34,15 +34,15 @@ double accuracy(Tagger& tagger, const data::TaggingCorpus& corpus) {
 }
 
 void fit(Tagger& tagger, const TaggingVocabularies& vocabularies, const Options& options, train::Metrics& metrics,
-           const data::Corpus& training) {
+         const data::Corpus& training) {
   const data::Corpus dev = data::read_conllu(options.dev);
   fmt::print("{}\n{}\n", to_string(data::summary(training)), to_string(data::summary(dev, training)));
   const data::TaggingCorpus train_corpus(training, vocabularies), dev_corpus(dev, vocabularies);
 
   // Small corpora are read more often, in smaller batches.
   const std::int64_t words = train_corpus.word_count();
-  const std::int64_t epochs = options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(250000 / words, 10, 30);
-  const std::int64_t tokens = std::clamp<std::int64_t>(words / 32, 128, 1024);
+  const std::int64_t epochs = options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(250000 / words, 20, 30);
+  const std::int64_t tokens = std::clamp<std::int64_t>(words / 32, 128, 512);
   const auto batches_of = [&](std::int64_t epoch) {
     return data::token_batches(train_corpus, {.tokens = tokens,
                                               .shuffle_seed = static_cast<std::uint64_t>(options.seed),
@@ -51,6 +51,8 @@ void fit(Tagger& tagger, const TaggingVocabularies& vocabularies, const Options&
   optim::AdamW adam(tagger.parameters(), {.learning_rate = 2e-3});
   const auto steps = epochs * static_cast<std::int64_t>(batches_of(1).size());
   optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = steps / 20, .total_steps = steps});
+  // The average of the weights over the last steps tags better than any one of them.
+  optim::ExponentialMovingAverage average(tagger.parameters(), {.decay = 0.998, .warm_up = true});
   StateDict best;
   double best_accuracy = -1;
   const train::Stopwatch total;
@@ -67,12 +69,14 @@ void fit(Tagger& tagger, const TaggingVocabularies& vocabularies, const Options&
       optim::clip_grad_norm(tagger.parameters(), 5.0);
       adam.step();
       schedule.step();
+      average.update();
       loss_sum += loss.item();
       progress.advance(fmt::format("loss {:.3f}", loss.item()));
     }
     progress.finish();
     const double train_loss = loss_sum / static_cast<double>(batches.size());
     const double speed = static_cast<double>(words) / watch.seconds();
+    const auto averaged = average.applied();  // until the end of the epoch
     const double dev_accuracy = accuracy(tagger, dev_corpus);
     const bool improved = dev_accuracy > best_accuracy;
     fmt::print("epoch {:2}  loss {:.4f}  dev {:.2f} %  {:.0f} words/s{}\n", epoch, train_loss, 100 * dev_accuracy,

@@ -167,7 +167,7 @@ TEST_CASE("engine: a saved tensor that was changed in place is noticed") {
         "clone() instead, or change it after backward");
 }
 
-TEST_CASE("engine: a change through a view is a change; a change of what nobody saved is none") {
+TEST_CASE("engine: a change through a view is a change, a change of what nobody saved is none") {
   const Tensor x = leaf({1, 2, 3});
   const Tensor constant = saw::tensor({4, 5, 6}, saw::float64);
   const Tensor y = (x * constant).sum();
@@ -200,7 +200,7 @@ TEST_CASE("engine: hooks see the complete gradient of leaves and of results, and
   CHECK(values(x.grad()) == List{21100, 39100});
 }
 
-TEST_CASE("engine: several hooks run in order; an undefined tensor changes nothing") {
+TEST_CASE("engine: several hooks run in order, an undefined tensor changes nothing") {
   const Tensor x = leaf({1});
   std::string order;
   x.register_hook([&](const Tensor& gradient) { return order += "a", gradient + 1.0; });

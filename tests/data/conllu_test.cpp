@@ -34,7 +34,7 @@ std::string error_of(const std::string& text, const data::ConlluOptions& options
 
 }  // namespace
 
-TEST_CASE("conllu: words, tags and comments; ranges and empty nodes are skipped") {
+TEST_CASE("conllu: words, tags and comments, ranges and empty nodes are skipped") {
   const std::string text = lines(
       "# newdoc\n"
       "# sent_id = s-1\n"

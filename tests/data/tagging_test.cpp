@@ -43,7 +43,7 @@ Numbers lengths(const Segments& segments) { return segments.lengths(); }
 TEST_CASE("tagging: vocabularies of a corpus") {
   const data::TaggingVocabularies cut(small_corpus());
   CHECK(cut.words.text() == "\\unknown\nsaw\na\n");
-  CHECK(cut.characters.text() == "\\unknown\na\nw\ns\nI\nS\ne\ni\nn\nt\nv\nï\n");
+  CHECK(cut.characters.text() == "\\padding\n\\unknown\na\nw\ns\nI\nS\ne\ni\nn\nt\nv\nï\n");
   CHECK(cut.tags.text() == "DET\nNOUN\nPRON\nVERB\nADJ\n");
   CHECK(cut.word_id("saw") == 1);
   CHECK(cut.word_id("Saw") == 1);  // "Saw" was seen once, "saw" more often
@@ -52,7 +52,7 @@ TEST_CASE("tagging: vocabularies of a corpus") {
   const data::TaggingVocabularies all(small_corpus(), {.minimum_word_count = 1, .minimum_character_count = 3});
   CHECK(all.words.size() == 7);
   CHECK(all.words.word(all.word_id("Saw")) == "Saw");
-  CHECK(all.characters.text() == "\\unknown\na\nw\ns\n");
+  CHECK(all.characters.text() == "\\padding\n\\unknown\na\nw\ns\n");
   CHECK(test::raised(ErrorKind::io, [] {
           data::TaggingVocabularies(corpus_of({{{"a"}, {}}}));
         }) == "c.conllu: no word has a tag; expected a tagged corpus");
@@ -92,10 +92,11 @@ TEST_CASE("tagging: a batch holds what the sentences hold") {
 
   // Each word's characters once, in the order of first occurrence.
   CHECK(numbers(batch.word_of_row) == Numbers{0, 1, 2, 3, 2, 0, 2});
-  CHECK(lengths(batch.character_segments) == Numbers{1, 5, 3, 1});
+  CHECK(lengths(batch.character_segments) == Numbers{3, 7, 5, 3});  // with a mark at both ends
   std::string spelled;
-  for (const std::int64_t id : numbers(batch.characters)) spelled += vocabularies.characters.word(id);
-  CHECK(spelled == "anaïvesawI");
+  for (const std::int64_t id : numbers(batch.characters))
+    spelled += id == vocabularies.characters.padding_id() ? "|" : vocabularies.characters.word(id);
+  CHECK(spelled == "|a||naïve||saw||I|");
 }
 
 TEST_CASE("tagging: words are different by form, not by id") {
@@ -105,9 +106,9 @@ TEST_CASE("tagging: words are different by form, not by id") {
   const data::TaggingBatch batch = corpus.batch(Numbers{0});
   CHECK(numbers(batch.words) == Numbers{1, 1, 0, 0, 0});
   CHECK(numbers(batch.word_of_row) == Numbers{0, 1, 2, 2, 3});
-  CHECK(lengths(batch.character_segments) == Numbers{3, 3, 3, 3});
+  CHECK(lengths(batch.character_segments) == Numbers{5, 5, 5, 5});
   CHECK(numbers(batch.tags) == Numbers(5, data::no_tag));
-  CHECK(numbers(batch.characters)[6] == 0);  // no z in training
+  CHECK(numbers(batch.characters)[11] == vocabularies.characters.unknown_id());  // no z in training
 }
 
 TEST_CASE("tagging: words without a tag, alone or among others") {

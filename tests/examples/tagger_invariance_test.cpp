@@ -110,7 +110,7 @@ TEST_CASE("taggers: a neighbour full of NaN changes nothing") {
     Setting setting(model);
     const Tensor before = setting.scores({0});
     // "fish" stands in sentence 2 alone; its vector becomes NaN.
-    const Tensor& table = setting.tagger->named_parameters()[0].second;
+    const Tensor table = setting.tagger->named_parameters()[0].second;
     {
       const NoGradGuard no_grad;
       table.select(0, setting.vocabularies.word_id("fish")).fill_(std::numeric_limits<double>::quiet_NaN());
