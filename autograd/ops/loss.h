@@ -7,14 +7,14 @@ namespace [[gnu::visibility("default")]] saw {
 enum class Reduction { mean, sum, none };
 
 struct CrossEntropyOptions {
-  Tensor weight = {};                 ///< (C), one weight per class
-  std::int64_t ignore_index = -100;   ///< targets of this value do not count
-  double label_smoothing = 0.0;       ///< in [0, 1]
+  Tensor weight = {};                ///< (C), one weight per class
+  std::int64_t ignore_index = -100;  ///< targets of this value do not count
+  double label_smoothing = 0.0;      ///< in [0, 1]
   Reduction reduction = Reduction::mean;
 };
-/// −log softmax(logits)[target] for logits (N, C), targets (N) int64 (Szegedy et al. 2016 for smoothing). The mean is over
-/// the targets that count, weighted as PyTorch does; where none counts it is 0 with zero gradient.
-/// A target outside 0 … C − 1 that is not ignore_index throws Error(index). Fused: keeps one number per row.
+/// −log softmax(logits)[target] for logits (N, C), targets (N) int64 (Szegedy et al. 2016 for smoothing). The mean is
+/// over the targets that count, weighted as PyTorch does; where none counts it is 0 with zero gradient. A target
+/// outside 0 … C − 1 that is not ignore_index throws Error(index). Fused: keeps one number per row.
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& options = {});
 
 }  // namespace saw

@@ -11,19 +11,21 @@ using Axes = Shape;
 
 Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdim = false);  ///< of nothing: NaN
-Tensor prod(const Tensor& x, const Axes& axes = {}, bool keepdim = false);  ///< exact gradient also where elements are 0
-Tensor amax(const Tensor& x, const Axes& axes = {}, bool keepdim = false);  ///< ties share the gradient; empty throws
+Tensor prod(const Tensor& x, const Axes& axes = {}, bool keepdim = false);  ///< gradient exact where elements are 0 too
+/// Ties share the gradient; NaN wins. Throws Error(shape) over empty axes.
+Tensor amax(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor amin(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 /// Σ(x − mean)² / (n − correction).
 Tensor var(const Tensor& x, const Axes& axes = {}, std::int64_t correction = 1, bool keepdim = false);
 Tensor std(const Tensor& x, const Axes& axes = {}, std::int64_t correction = 1, bool keepdim = false);
 /// log Σ exp(x), without overflow; −inf over nothing.
 Tensor logsumexp(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
-/// (Σ|x|^p)^(1/p); p may be infinity. The gradient at 0 is 0.
+/// (Σ|x|^p)^(1/p) for p > 0, which may be infinity. The gradient at 0 is 0. Throws Error(argument) for other p.
 Tensor norm(const Tensor& x, double p = 2.0, const Axes& axes = {}, bool keepdim = false);
 Tensor any(const Tensor& x, const Axes& axes = {}, bool keepdim = false);  ///< bool to bool
 Tensor all(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
-/// Position of the first largest element along an axis, int64. Throws Error(shape) over an empty axis.
+/// Position of the first largest element (or the first NaN) along an axis, int64. Throws Error(shape) over an empty
+/// axis.
 Tensor argmax(const Tensor& x, std::int64_t axis = -1, bool keepdim = false);
 Tensor argmin(const Tensor& x, std::int64_t axis = -1, bool keepdim = false);
 Tensor cumsum(const Tensor& x, std::int64_t axis = -1);
