@@ -45,8 +45,8 @@ struct WindowTagger : Tagger {
 /// What the letters of a word say: convolutions over its characters, of which each channel keeps the strongest answer.
 struct CharacterEncoder : nn::Module {
   nn::Embedding& characters;
-  nn::Conv1d& narrow = child<nn::Conv1d>("narrow", 32, 64, 3);
-  nn::Conv1d& wide = child<nn::Conv1d>("wide", 32, 64, 5);
+  nn::Conv1d& narrow = child<nn::Conv1d>("narrow", 32, 128, 3);
+  nn::Conv1d& wide = child<nn::Conv1d>("wide", 32, 128, 5);
 
   explicit CharacterEncoder(std::int64_t alphabet) : characters(child<nn::Embedding>("characters", alphabet, 32)) {}
 
@@ -54,8 +54,8 @@ struct CharacterEncoder : nn::Module {
     const Tensor x = characters.forward(batch.characters);  // (characters, 32)
     const Segments& letters = batch.character_segments;
     const Tensor features = cat({narrow.forward(x, letters), wide.forward(x, letters)}, 1);
-    const Tensor words = segment_max(relu(features), letters);  // (different words, 128)
-    return index_select(words, 0, batch.word_of_row);           // (N, 128)
+    const Tensor words = segment_max(relu(features), letters);  // (different words, 256)
+    return index_select(words, 0, batch.word_of_row);           // (N, 256)
   }
 };
 
@@ -68,7 +68,7 @@ struct Block : nn::Module {
   nn::LayerNorm& norm3 = child<nn::LayerNorm>("norm3", 192);
   nn::Linear& linear1 = child<nn::Linear>("linear1", 192, 384);
   nn::Linear& linear2 = child<nn::Linear>("linear2", 384, 192);
-  nn::Dropout& dropout = child<nn::Dropout>("dropout", 0.33);
+  nn::Dropout& dropout = child<nn::Dropout>("dropout", 0.25);
 
   Tensor convolve(const Tensor& x, const Segments& sentences) {
     return x + dropout.forward(relu(conv.forward(norm1.forward(x), sentences)));
@@ -83,8 +83,8 @@ struct Block : nn::Module {
 struct AttentionTagger : Tagger {
   nn::Embedding& words;
   CharacterEncoder& letters;
-  nn::Linear& input = child<nn::Linear>("input", 96 + 128, 192);
-  nn::Dropout& dropout = child<nn::Dropout>("dropout", 0.33);
+  nn::Linear& input = child<nn::Linear>("input", 96 + 256, 192);
+  nn::Dropout& dropout = child<nn::Dropout>("dropout", 0.25);
   Block& block1 = child<Block>("block1");
   Block& block2 = child<Block>("block2");
   nn::LayerNorm& norm = child<nn::LayerNorm>("norm", 192);
