@@ -53,9 +53,10 @@ struct CharacterEncoder : nn::Module {
   Tensor forward(const TaggingBatch& batch) {
     const Tensor x = characters.forward(batch.characters);  // (characters, 32)
     const Segments& letters = batch.character_segments;
-    const Tensor features = cat({narrow.forward(x, letters), wide.forward(x, letters)}, 1);
-    const Tensor words = segment_max(relu(features), letters);  // (different words, 256)
-    return index_select(words, 0, batch.word_of_row);           // (N, 256)
+    const Tensor words =
+        relu(cat({segment_max(narrow.forward(x, letters), letters), segment_max(wide.forward(x, letters), letters)},
+                 1));                                  // (different words, 256)
+    return index_select(words, 0, batch.word_of_row);  // (N, 256)
   }
 };
 
