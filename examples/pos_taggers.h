@@ -102,7 +102,7 @@ struct AttentionTagger : Tagger {
   Tensor embed(const TaggingBatch& batch) {
     Tensor word = words.forward(batch.words);
     // Word dropout: now and then a word must be guessed from its letters and its neighbours, as an unknown one will be.
-    if (is_training()) word = row_dropout(word, 0.2, false, default_generator());
+    if (is_training()) word = row_dropout(word, 0.3, false, default_generator());
     return input.forward(dropout.forward(cat({word, letters.forward(batch)}, 1)));
   }
   Tensor forward(const TaggingBatch& batch) override {

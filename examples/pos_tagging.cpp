@@ -52,7 +52,7 @@ void fit(Tagger& tagger, const TaggingVocabularies& vocabularies, const Options&
   const auto steps = epochs * static_cast<std::int64_t>(batches_of(1).size());
   optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = steps / 20, .total_steps = steps});
   // The average of the weights over the last steps tags better than any one of them.
-  optim::ExponentialMovingAverage average(tagger.parameters(), {.decay = 0.998, .warm_up = true});
+  optim::ExponentialMovingAverage average(tagger.parameters(), {.decay = 0.999, .warm_up = true});
   StateDict best;
   double best_accuracy = -1;
   const train::Stopwatch total;
