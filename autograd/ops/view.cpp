@@ -57,8 +57,8 @@ Shape completed_shape(const Tensor& x, const Shape& shape) {
       open = axis;
     } else if (shape[axis] < 0) {
       fail(ErrorKind::shape, "reshape: sizes must be at least 0, or -1 once; got {}", shape);
-    } else {
-      known *= shape[axis];
+    } else if (__builtin_mul_overflow(known, shape[axis], &known)) {
+      fail(ErrorKind::shape, "reshape: too many elements; got {} for a tensor of shape {}", shape, x.shape());
     }
   }
   if (open) {
@@ -117,6 +117,11 @@ std::vector<ErrorSample> reshape_errors() {
              reshape(zeros({0, 3}), {0, -1});
            },
            ErrorKind::shape, "reshape: the size for -1"},
+          {"too many elements",
+           [] {
+             reshape(zeros({2, 3}), {std::int64_t{1} << 40, std::int64_t{1} << 40});
+           },
+           ErrorKind::shape, "reshape: too many elements"},
           {"negative",
            [] {
              reshape(zeros({2, 3}), {-2, 3});
