@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <type_traits>
 
 #include "saw/autograd/check.h"
 #include "saw/autograd/dispatch.h"
 #include "saw/autograd/engine.h"
 #include "saw/autograd/kernels/copy.h"
+#include "saw/autograd/kernels/vector_math.h"
 #include "saw/autograd/memory.h"
 #include "saw/autograd/node.h"
 #include "saw/autograd/ops/binary.h"
@@ -235,7 +237,11 @@ const Tensor& Tensor::add_(const Tensor& other, double scale) const {
     const T* from = other.data<T>();
     const T factor = static_cast<T>(scale);
     parallel_for(0, numel(), 32768, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) to[i] += factor * from[i];
+      const auto count = static_cast<std::size_t>(end - begin);
+      if constexpr (std::is_same_v<T, float>)
+        kernels::axpy(factor, {from + begin, count}, {to + begin, count});
+      else
+        for (std::int64_t i = begin; i < end; ++i) to[i] += factor * from[i];
     });
   });
   return *this;
@@ -250,7 +256,10 @@ const Tensor& Tensor::mul_(double factor) const {
     T* values = mutable_data<T>();
     const T scale = static_cast<T>(factor);
     parallel_for(0, numel(), 32768, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) values[i] *= scale;
+      if constexpr (std::is_same_v<T, float>)
+        kernels::scale(scale, {values + begin, static_cast<std::size_t>(end - begin)});
+      else
+        for (std::int64_t i = begin; i < end; ++i) values[i] *= scale;
     });
   });
   return *this;

@@ -41,7 +41,7 @@ void fit(Tagger& tagger, const TaggingVocabularies& vocabularies, const Options&
 
   // Small corpora are read more often, in smaller batches.
   const std::int64_t words = train_corpus.word_count();
-  const std::int64_t epochs = options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(250000 / words, 20, 30);
+  const std::int64_t epochs = options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(250000 / words, 26, 30);
   const std::int64_t tokens = std::clamp<std::int64_t>(words / 32, 128, 512);
   const auto batches_of = [&](std::int64_t epoch) {
     return data::token_batches(train_corpus, {.tokens = tokens,
