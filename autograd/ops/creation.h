@@ -27,7 +27,8 @@ Tensor arange(std::int64_t count);
 /// `count` numbers from first to last, both included.
 Tensor linspace(double first, double last, std::int64_t count, DType dtype = float32);
 
-/// Uniform in [0, 1); from the thread's default generator or a given one. Every draw is a function of (seed, stream, index).
+/// Uniform in [0, 1); from the thread's default generator or a given one. Every draw is a function of (seed, stream,
+/// index).
 Tensor rand(const Shape& shape, DType dtype = float32);
 Tensor rand(const Shape& shape, Generator& generator, DType dtype = float32);
 /// Standard normal.

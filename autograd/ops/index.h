@@ -7,7 +7,8 @@ namespace [[gnu::visibility("default")]] saw {
 // Indices are int64 tensors; an index outside 0 … size − 1 throws Error(index) with its place and value.
 // Scattering adds in a fixed order, so results do not depend on the number of threads.
 
-/// result[i][j] = x[index[i][j]][j] along axis 0, likewise for other axes; x and index have equal rank, and index fits in x elsewhere.
+/// result[i][j] = x[index[i][j]][j] along axis 0, likewise for other axes; x and index have equal rank, and index fits
+/// in x elsewhere.
 Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& index);
 /// x with source added at index along an axis (the reverse of gather): result[index[i][j]][j] += source[i][j].
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& source);

@@ -7,15 +7,18 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
-// Ops over sequences that lie packed in rows: x (N, …) with N = segments.rows(). A wrong number of rows throws Error(shape).
-// No op lets one segment see another, whatever it holds.
+// Ops over sequences that lie packed in rows: x (N, …) with N = segments.rows(). A wrong number of rows throws
+// Error(shape). No op lets one segment see another, whatever it holds.
 
-Tensor segment_sum(const Tensor& x, const Segments& segments);      ///< (N, …) → (B, …); empty segments give 0
-Tensor segment_mean(const Tensor& x, const Segments& segments);     ///< empty segments give 0
-Tensor segment_max(const Tensor& x, const Segments& segments);      ///< empty segments give 0; the first largest row gets the gradient
-Tensor segment_softmax(const Tensor& x, const Segments& segments);  ///< over the rows of each segment, per column; (N, …)
+Tensor segment_sum(const Tensor& x, const Segments& segments);   ///< (N, …) → (B, …); empty segments give 0
+Tensor segment_mean(const Tensor& x, const Segments& segments);  ///< empty segments give 0
+Tensor segment_max(const Tensor& x,
+                   const Segments& segments);  ///< empty segments give 0; the first largest row gets the gradient
+Tensor segment_softmax(const Tensor& x,
+                       const Segments& segments);  ///< over the rows of each segment, per column; (N, …)
 
-/// The rows before, at and after each row side by side: (N, C) → (N, (left + 1 + right)·C), zeros beyond the segment's ends.
+/// The rows before, at and after each row side by side: (N, C) → (N, (left + 1 + right)·C), zeros beyond the segment's
+/// ends.
 Tensor context_window(const Tensor& x, const Segments& segments, std::int64_t left, std::int64_t right);
 
 /// Padded (B, T, …) to packed (N, …), taking the first length(b) of each.

@@ -6,10 +6,10 @@ namespace [[gnu::visibility("default")]] saw {
 
 // Rearrangements that copy.
 
-Tensor cat(const TensorList& tensors, std::int64_t axis = 0);    ///< equal shapes except along the axis
-Tensor stack(const TensorList& tensors, std::int64_t axis = 0);  ///< equal shapes; a new axis
+Tensor cat(const TensorList& tensors, std::int64_t axis = 0);                  ///< equal shapes except along the axis
+Tensor stack(const TensorList& tensors, std::int64_t axis = 0);                ///< equal shapes; a new axis
 TensorList split(const Tensor& x, const Shape& sizes, std::int64_t axis = 0);  ///< views; the sizes add up to the axis
-TensorList split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);   ///< equal pieces, the last may be smaller
+TensorList split(const Tensor& x, std::int64_t size, std::int64_t axis = 0);  ///< equal pieces, the last may be smaller
 TensorList chunk(const Tensor& x, std::int64_t count, std::int64_t axis = 0);  ///< as PyTorch: may give fewer pieces
 /// numpy.tile: the whole tensor `counts` times along each axis.
 Tensor repeat(const Tensor& x, const Shape& counts);

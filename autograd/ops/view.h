@@ -11,8 +11,8 @@ Tensor reshape(const Tensor& x, const Shape& shape);
 Tensor transpose(const Tensor& x, std::int64_t axis0, std::int64_t axis1);
 /// Axis i of the result is axis axes[i] of x.
 Tensor permute(const Tensor& x, const Shape& axes);
-Tensor squeeze(const Tensor& x);                       ///< drops all axes of size 1
-Tensor squeeze(const Tensor& x, std::int64_t axis);    ///< that axis, if it has size 1
+Tensor squeeze(const Tensor& x);                     ///< drops all axes of size 1
+Tensor squeeze(const Tensor& x, std::int64_t axis);  ///< that axis, if it has size 1
 Tensor unsqueeze(const Tensor& x, std::int64_t axis);
 /// Repeats axes of size 1 by stride 0; −1 keeps a size.
 Tensor expand(const Tensor& x, const Shape& shape);
@@ -28,7 +28,8 @@ Tensor diagonal(const Tensor& x, std::int64_t offset = 0, std::int64_t axis0 = 0
 Tensor contiguous(const Tensor& x);
 /// A copy with memory of its own.
 Tensor clone(const Tensor& x);
-/// Converted elements; floating to int64 truncates, to bool is ≠ 0. The gradient is converted back between floating dtypes.
+/// Converted elements; floating to int64 truncates, to bool is ≠ 0. The gradient is converted back between floating
+/// dtypes.
 Tensor to(const Tensor& x, DType dtype);
 
 }  // namespace saw
