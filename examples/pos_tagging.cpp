@@ -186,13 +186,18 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"attention", "window", "position"}))
       ->capture_default_str();
   app.add_option("--epochs", options.epochs, "passes over the training corpus (default: by its size)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1000000));
   app.add_option("--seed", options.seed, "of initialisation, dropout and shuffling")->capture_default_str();
-  app.add_option("--threads", options.threads, "default: what the machine grants")->check(CLI::PositiveNumber);
+  app.add_option("--threads", options.threads, "default: what the machine grants")->check(CLI::Range(1, 1024));
   app.add_option("--save", options.save, "folder for the best model");
   app.add_option("--load", options.load, "folder of a saved model: nothing is trained");
   app.add_option("--tag", options.tag, "a sentence to tag and to look into");
   app.add_option("--metrics", options.metrics, "file for one JSON object an epoch");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    return train::run_program("pos_tagging", [&] { throw Error(ErrorKind::argument, error.what()); });
+  }
   return train::run_program("pos_tagging", [&] { run(options); });
 }

@@ -143,6 +143,8 @@ TEST_CASE("pos_tagging: errors are one line and status 1") {
   test::write_file(directory / "empty.conllu", "");
   test::write_file(directory / "fields.conllu", "1\tI\tPRON\n\n");
   test::write_file(directory / "tag.conllu", "1\tHello\t_\tINTJ\t_\t_\t_\t_\t_\t_\n\n");
+  check_one_line_error("--epochs 0", "--epochs");
+  check_one_line_error("--model crystal_ball", "--model");
   check_one_line_error("--train /nowhere.conllu", "/nowhere.conllu");
   check_one_line_error(all_three((directory / "empty.conllu").string()), "empty.conllu");
   check_one_line_error(all_three((directory / "fields.conllu").string()), "fields.conllu:1:");
