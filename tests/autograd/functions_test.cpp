@@ -159,7 +159,7 @@ TEST_CASE("checkpoint: less memory at the peak") {
   CHECK(recomputed * 3 < kept);
 }
 
-TEST_CASE("checkpoint: gradients only for who needs them; several inputs, second order") {
+TEST_CASE("checkpoint: gradients only for who needs them, several inputs, second order") {
   const Tensor a = saw::tensor({0.5, -1.0}, saw::float64).set_requires_grad(true);
   const Tensor b = saw::tensor({2.0, 3.0}, saw::float64);
   const auto f = [](const TensorList& in) { return saw::tanh(in[0]) * in[1] * in[0]; };
