@@ -24,5 +24,7 @@ install(
   FILES
     "${CMAKE_CURRENT_BINARY_DIR}/saw-config.cmake"
     "${CMAKE_CURRENT_BINARY_DIR}/saw-config-version.cmake"
+    cmake/FindLibZip.cmake
     cmake/FindOpenBLASOpenMP.cmake
+    cmake/FindSndFile.cmake
   DESTINATION "${package_directory}")
