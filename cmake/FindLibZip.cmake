@@ -1,7 +1,7 @@
 # FindLibZip: libzip: zip archives. Defines the imported target LibZip::zip.
 #
-# The config file that Debian ships with libzip asks for programs of other packages, and libsndfile has none in some
-# versions: header and library are all that is needed.
+# The config file that Debian ships with libzip asks for programs of other packages: header and library are all that is
+# needed.
 
 find_path(LibZip_INCLUDE_DIR NAMES zip.h)
 find_library(LibZip_LIBRARY NAMES zip)

@@ -1,7 +1,6 @@
 # FindSndFile: libsndfile: audio files. Defines the imported target SndFile::sndfile.
 #
-# The config file that Debian ships with libzip asks for programs of other packages, and libsndfile has none in some
-# versions: header and library are all that is needed.
+# libsndfile has no config file in some versions: header and library are all that is needed.
 
 find_path(SndFile_INCLUDE_DIR NAMES sndfile.h)
 find_library(SndFile_LIBRARY NAMES sndfile)

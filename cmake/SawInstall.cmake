@@ -24,6 +24,7 @@ install(
   FILES
     "${CMAKE_CURRENT_BINARY_DIR}/saw-config.cmake"
     "${CMAKE_CURRENT_BINARY_DIR}/saw-config-version.cmake"
+    cmake/FindKissFFT.cmake
     cmake/FindLibZip.cmake
     cmake/FindOpenBLASOpenMP.cmake
     cmake/FindSndFile.cmake
