@@ -1,0 +1,28 @@
+#pragma once
+
+#include "saw/autograd/ops/attention.h"
+#include "saw/autograd/segments.h"
+#include "saw/autograd/tensor.h"
+
+namespace [[gnu::visibility("default")]] saw {
+
+/// Self-attention with relative positions (Dai et al. 2019, Transformer-XL) inside each segment:
+///
+///   score(i, j) = ((q_i + u) · k_j + (q_i + v) · r_{i−j}) · scale,   y_i = Σ_j softmax_j(score(i, j)) value_j
+///
+/// query, key (N, heads, d), value (N, heads, dv); `content_bias` u and `position_bias` v (heads, d); `positions`
+/// (2P − 1, heads, d) holds r for the distances P − 1, P − 2, …, 0, …, −(P − 1) in this order, P at least the longest
+/// segment: its middle row is r₀. Result (N, heads, dv). Window, scale and dropout as options of attention(). No mask,
+/// no padding; a (T, T) block of scores exists for one segment and head at a time. Throws Error(shape), Error(dtype)
+/// for operands that do not fit, Error(argument) for options that do not.
+Tensor relative_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& positions,
+                          const Tensor& content_bias, const Tensor& position_bias, const Segments& segments,
+                          const AttentionOptions& options = {});
+
+/// The weights that relative_attention() uses, for looking at: (heads, T, T) of one segment, without dropout. No
+/// gradient is recorded.
+Tensor relative_attention_weights(const Tensor& query, const Tensor& key, const Tensor& positions,
+                                  const Tensor& content_bias, const Tensor& position_bias, const Segments& segments,
+                                  std::int64_t segment, const AttentionOptions& options = {});
+
+}  // namespace saw

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "saw/autograd/tensor.h"
+
+namespace [[gnu::visibility("default")]] saw {
+namespace data {
+
+/// One channel of sound.
+struct Audio {
+  Tensor samples;  ///< (T) float32, full scale is ±1
+  std::int64_t sample_rate = 0;
+
+  double seconds() const;
+};
+
+/// Reads a sound file that libsndfile knows (WAV, FLAC, OGG, …); several channels are averaged to one. Throws Error(io)
+/// that begins with the path: not a sound file, an unsupported codec, no samples, samples that are NaN or infinite, a
+/// file that ends before its header says.
+Audio read_audio(const std::string& path);
+
+/// Writes a WAV file of 16-bit PCM, mono; samples beyond ±1 are clipped. The file appears whole or not at all.
+void write_wav(const std::string& path, const Audio& audio);
+
+/// The same sound at another sample rate: windowed-sinc (Kaiser) low-pass interpolation at the rational ratio of the
+/// rates; ⌈T · to / from⌉ samples. Throws Error(argument) for a rate below 1.
+Audio resample(const Audio& audio, std::int64_t sample_rate);
+
+}  // namespace data
+}  // namespace saw

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace [[gnu::visibility("default")]] saw {
+namespace data {
+
+/// One utterance of a speaker data set.
+struct Utterance {
+  std::string path;          ///< of its sound or feature file
+  std::string name;          ///< as the data set calls it (HW04: feature_path)
+  std::int64_t speaker = 0;  ///< number of the speaker; −1: not known
+  std::int64_t frames = -1;  ///< how many the data set says it has; −1: it does not say
+  std::string split;         ///< "train", "dev", "test", or empty
+  std::string group;         ///< session, video, …; empty: not known
+};
+
+/// Utterances and the names of their speakers.
+struct SpeakerData {
+  std::vector<std::string> speakers;  ///< by number
+  std::vector<Utterance> utterances;
+};
+
+/// Reads a tab-separated table with a header line that has at least `path` (relative to the table's directory) and
+/// `speaker`, and optionally `split` and `group`; other columns are left alone. Speakers are numbered in the order of their
+/// sorted names. Throws Error(io) `file:line: …` for a missing column, a row of another length, an empty name.
+SpeakerData read_manifest(const std::string& path);
+
+}  // namespace data
+}  // namespace saw
