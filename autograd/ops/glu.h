@@ -1,0 +1,11 @@
+#pragma once
+
+#include "saw/autograd/tensor.h"
+
+namespace [[gnu::visibility("default")]] saw {
+
+/// The gated linear unit a · σ(b), where a and b are the halves of x's last axis (Dauphin et al. 2017):
+/// x (…, 2d) → (…, d). Throws Error(shape) for an odd last axis or none, Error(dtype) for int64 and bool.
+Tensor glu(const Tensor& x);
+
+}  // namespace saw
