@@ -3,6 +3,7 @@
 // What programs that train share.
 
 #include "saw/train/attention_picture.h"
+#include "saw/train/heat_map.h"
 #include "saw/train/metrics.h"
 #include "saw/train/progress.h"
 #include "saw/train/run.h"

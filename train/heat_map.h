@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "saw/autograd/tensor.h"
+
+namespace [[gnu::visibility("default")]] saw {
+namespace train {
+
+/// An axis of a picture: names for all its cells, or numbers from `first` in steps of `step` per cell.
+struct Axis {
+  std::string label = {};
+  std::vector<std::string> names = {};
+  double first = 0.0, step = 1.0;
+};
+
+enum class ColourMap {
+  fire,  ///< black, violet, orange, pale yellow; for spectra
+  blue,  ///< white to dark blue; for counts
+};
+
+struct HeatMapOptions {
+  std::string title = {};
+  Axis rows = {}, columns = {};
+  bool first_row_below = false;  ///< as frequencies are drawn; else as matrices are
+  ColourMap colours = ColourMap::fire;
+  std::optional<double> low = {}, high = {};  ///< values of the two ends of the scale; default: those that occur
+  std::int64_t width = 720, height = 280;     ///< of the cells, in pixels of the picture, about
+};
+
+/// Writes a matrix (rows, columns) as a picture with axes, names and a scale of colours: an SVG file, in which the cells
+/// are an embedded PNG. NaN and infinite cells are grey. The file appears whole or not at all. Throws Error(shape) unless
+/// the matrix has rows and columns, Error(argument) for names that do not fit, Error(io).
+void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapOptions& options = {});
+
+}  // namespace train
+}  // namespace saw

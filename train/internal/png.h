@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace saw::train {
+
+/// An image as the bytes of a PNG file; `pixels` are rows of red, green and blue from the top.
+std::string encode_png(std::int64_t width, std::int64_t height, const std::vector<std::uint8_t>& pixels);
+
+/// Bytes as the text of a data URL (RFC 4648).
+std::string base64(const std::string& bytes);
+
+}  // namespace saw::train
