@@ -1,0 +1,172 @@
+#pragma once
+
+// Where speaker_identification.cpp gets its utterances from: a folder of features (HW04), a table of sound files, or
+// voices that it makes itself.
+
+#include <saw/saw.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "synthetic_voices.h"
+
+namespace saw::examples {
+
+/// Utterances, who speaks them, and what each part is for.
+struct SpeakerCorpus {
+  std::string description;
+  data::SpeakerData data;
+  std::vector<std::int64_t> train, dev, test;  ///< numbers of utterances
+  std::int64_t features = 40;                  ///< of a frame
+  data::FrameSource read;                      ///< frames (T, features) of an utterance; from any thread
+  std::vector<std::string> skipped;            ///< what cannot be used, and why
+
+  std::int64_t speaker(std::int64_t utterance) const { return at(utterance).speaker; }
+  const data::Utterance& at(std::int64_t utterance) const {
+    return data.utterances[static_cast<std::size_t>(utterance)];
+  }
+};
+
+/// Holds a tenth of the training utterances out as dev: whole recording sessions where they are known.
+inline void hold_out_dev(SpeakerCorpus& corpus, std::uint64_t seed) {
+  bool grouped = !corpus.train.empty();
+  for (const std::int64_t utterance : corpus.train) grouped = grouped && !corpus.at(utterance).group.empty();
+  const data::HoldOut parts = grouped ? data::hold_out_groups(corpus.data, corpus.train, {.seed = seed})
+                                      : data::hold_out_utterances(corpus.data, corpus.train, {.seed = seed});
+  corpus.train = parts.training;
+  corpus.dev = parts.held_out;
+  for (const std::int64_t speaker : parts.single_speakers)
+    corpus.skipped.push_back(fmt::format("speaker {} has a single utterance or session: trained on, never tested",
+                                         corpus.data.speakers[static_cast<std::size_t>(speaker)]));
+}
+
+inline SpeakerCorpus hw04_corpus(const std::string& directory, bool skip_bad, std::uint64_t seed) {
+  auto folder = std::make_shared<data::Hw04Folder>(data::read_hw04(directory, {.skip_bad = skip_bad}));
+  SpeakerCorpus corpus{.description = directory, .data = folder->data, .features = folder->n_mels};
+  corpus.skipped = folder->skipped;
+  corpus.train = data::utterances_of_split(corpus.data, "train");
+  corpus.test = data::utterances_of_split(corpus.data, "test");
+  corpus.read = [folder](std::int64_t utterance) {
+    return data::read_features(folder->data.utterances[static_cast<std::size_t>(utterance)], folder->n_mels);
+  };
+  hold_out_dev(corpus, seed);
+  return corpus;
+}
+
+/// Features of sound files, computed when they are first asked for and kept as long as there is room.
+class SoundFeatures {
+ public:
+  explicit SoundFeatures(std::vector<data::Utterance> utterances)
+      : utterances_(std::move(utterances)), kept_(utterances_.size()) {}
+
+  Tensor operator()(std::int64_t utterance) {
+    const auto i = static_cast<std::size_t>(utterance);
+    {
+      const std::lock_guard lock(mutex_);
+      if (kept_[i].defined()) return kept_[i];
+    }
+    const Tensor frames = compute(utterances_[i].path);
+    const std::lock_guard lock(mutex_);
+    const std::int64_t bytes = frames.numel() * 4;
+    if (!kept_[i].defined() && kept_bytes_ + bytes <= room) {
+      kept_[i] = frames;
+      kept_bytes_ += bytes;
+    }
+    return frames;
+  }
+
+ private:
+  static constexpr std::int64_t room = std::int64_t{512} << 20;
+
+  Tensor compute(const std::string& path) const {
+    const data::Audio audio = data::resample(data::read_audio(path), log_mel_.options().sample_rate);
+    if (audio.samples.numel() <= log_mel_.options().window / 2)
+      throw Error(ErrorKind::io, fmt::format("{}: too short; got {:.4f} s; expected more than {:.4f} s", path,
+                                             audio.seconds(), 0.5 * static_cast<double>(log_mel_.options().window) /
+                                                                  static_cast<double>(audio.sample_rate)));
+    return log_mel_(audio.samples);
+  }
+
+  data::LogMel log_mel_;
+  std::vector<data::Utterance> utterances_;
+  std::mutex mutex_;
+  TensorList kept_;
+  std::int64_t kept_bytes_ = 0;
+};
+
+inline SpeakerCorpus manifest_corpus(const std::string& path, bool skip_bad, std::uint64_t seed) {
+  SpeakerCorpus corpus{.description = path, .data = data::read_manifest(path)};
+  data::check_groups(corpus.data);
+  auto sounds = std::make_shared<SoundFeatures>(corpus.data.utterances);
+  corpus.read = [sounds](std::int64_t utterance) { return (*sounds)(utterance); };
+
+  // Every file is looked at before training begins: what is broken shows now, not after an hour.
+  const auto count = static_cast<std::int64_t>(corpus.data.utterances.size());
+  std::vector<std::string> problems(static_cast<std::size_t>(count));
+  parallel_for(0, count, 8, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      try {
+        corpus.read(i);
+      } catch (const Error& error) {
+        if (!skip_bad) throw;
+        problems[static_cast<std::size_t>(i)] = error.what();
+      }
+    }
+  });
+  const auto usable = [&](const char* split) {
+    std::vector<std::int64_t> kept;
+    for (const std::int64_t i : data::utterances_of_split(corpus.data, split))
+      if (problems[static_cast<std::size_t>(i)].empty()) kept.push_back(i);
+    return kept;
+  };
+  corpus.train = usable("train");
+  corpus.dev = usable("dev");
+  corpus.test = usable("test");
+  for (const std::string& problem : problems)
+    if (!problem.empty()) corpus.skipped.push_back(problem);
+  if (corpus.dev.empty()) hold_out_dev(corpus, seed);
+  return corpus;
+}
+
+/// 24 voices say 20 phrases each; 12 are trained on, 3 choose the best model, and 5 are what nobody has heard.
+inline SpeakerCorpus synthetic_corpus(std::uint64_t seed) {
+  constexpr std::int64_t voices = 24, phrases = 20, dev_from = 12, test_from = 15;
+  SpeakerCorpus corpus{.description = "synthetic voices"};
+  Dice dice(RandomStream(seed, 0));
+  std::vector<Voice> voice;
+  std::vector<std::vector<Phone>> phrase;
+  for (std::int64_t v = 0; v < voices; ++v) {
+    voice.push_back(random_voice(dice));
+    corpus.data.speakers.push_back(fmt::format("voice{:02}", v + 1));
+  }
+  for (std::int64_t p = 0; p < phrases; ++p) phrase.push_back(random_phrase(dice, 3 + dice.below(4)));
+
+  auto frames = std::make_shared<TensorList>(static_cast<std::size_t>(voices * phrases));
+  const data::LogMel log_mel;
+  parallel_for(0, voices * phrases, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      Dice own(RandomStream(seed, static_cast<std::uint64_t>(i) + 1));
+      const data::Audio audio =
+          speak(voice[static_cast<std::size_t>(i / phrases)], phrase[static_cast<std::size_t>(i % phrases)], own);
+      (*frames)[static_cast<std::size_t>(i)] = log_mel(audio.samples);
+    }
+  });
+  for (std::int64_t i = 0; i < voices * phrases; ++i) {
+    const std::int64_t p = i % phrases;
+    corpus.data.utterances.push_back(
+        {.name = fmt::format("{}-phrase{:02}", corpus.data.speakers[static_cast<std::size_t>(i / phrases)], p + 1),
+         .speaker = i / phrases,
+         .frames = (*frames)[static_cast<std::size_t>(i)].size(0)});
+    (p < dev_from ? corpus.train : p < test_from ? corpus.dev : corpus.test).push_back(i);
+  }
+  corpus.read = [frames](std::int64_t utterance) { return (*frames)[static_cast<std::size_t>(utterance)]; };
+  return corpus;
+}
+
+}  // namespace saw::examples
