@@ -2,23 +2,14 @@
 
 #include <algorithm>
 #include <numeric>
-#include <utility>
 
 #include "saw/autograd/check.h"
 #include "saw/autograd/random.h"
+#include "saw/data/internal/shuffle.h"
 
 namespace saw {
 namespace data {
 namespace {
-
-// Fisher–Yates; std::shuffle may differ between standard libraries.
-template <class T>
-void shuffle(std::vector<T>& values, const RandomStream& random) {
-  for (std::size_t i = values.size(); i > 1; --i) {
-    const auto j = static_cast<std::size_t>(random.integer(i, 0, static_cast<std::int64_t>(i)));
-    std::swap(values[i - 1], values[j]);
-  }
-}
 
 void check(std::span<const std::int64_t> lengths, const BatchOptions& options) {
   if (options.tokens < 1)
