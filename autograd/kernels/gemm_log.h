@@ -1,6 +1,6 @@
 #pragma once
 
-// Which matrix products a training step makes, so that bench/train_step can time the same products alone.
+// Which matrix products a training step makes, so that the benchmarks can time the same products alone.
 
 #include <atomic>
 #include <cstddef>

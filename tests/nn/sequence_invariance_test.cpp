@@ -55,6 +55,47 @@ Subject convolution(std::int64_t kernel, const nn::Conv1dOptions& options) {
           [&reference](const Segments& s) { return reference.output_segments(s); }};
 }
 
+/// One row per sequence, whatever its length.
+Segments row_per_sequence(const Segments& segments) {
+  return Segments::from_lengths(std::vector<std::int64_t>(static_cast<std::size_t>(segments.count()), 1));
+}
+
+template <class M, class... Arguments>
+Subject pooling(Arguments&&... arguments) {
+  Subject subject = plain<M>(std::forward<Arguments>(arguments)...);
+  subject.result_segments = row_per_sequence;
+  return subject;
+}
+
+/// Batch norm with running statistics: in training it mixes the sequences of a batch, which conformer_test.cpp is about.
+template <class M, class... Arguments>
+Subject evaluated(Arguments&&... arguments) {
+  Subject subject = plain<M>(std::forward<Arguments>(arguments)...);
+  subject.module->eval();
+  return subject;
+}
+
+/// A module that says itself which segments it gives.
+template <class M, class... Arguments>
+Subject subsampling(Arguments&&... arguments) {
+  auto module = std::make_unique<M>(std::forward<Arguments>(arguments)...);
+  module->eval();
+  const M& reference = *module;
+  return {std::move(module), [&reference](const Tensor& x, const Segments& s) { return reference.forward(x, s).rows; },
+          [&reference](const Segments& s) { return reference.output_segments(s); }};
+}
+
+/// ConvolutionSubsampling wants more features than the rows of this test have: they are spread over 9.
+struct WideSubsampling : nn::Module {
+  nn::Linear& spread = child<nn::Linear>("spread", width, 9);
+  nn::ConvolutionSubsampling& subsampling = child<nn::ConvolutionSubsampling>("subsampling", 9, 4);
+
+  nn::Sequences forward(const Tensor& x, const Segments& segments) const {
+    return subsampling.forward(spread.forward(x), segments);
+  }
+  Segments output_segments(const Segments& segments) const { return subsampling.output_segments(segments); }
+};
+
 Subject cross_attention() {
   auto module = std::make_unique<nn::MultiHeadAttention>(width, 2);
   const nn::MultiHeadAttention& reference = *module;
@@ -74,7 +115,27 @@ const std::vector<Entry>& entries() {
   nn::TransformerOptions pre_norm = encoder;
   pre_norm.pre_norm = pre_norm.final_norm = true;
   pre_norm.attention = AttentionOptions::window(2, 1);
+  const nn::ConformerOptions conformer{.width = width, .heads = 2, .layers = 2, .kernel = 5, .dropout = 0.0};
+  nn::ConformerOptions streaming = conformer.streaming(3);
+  streaming.norm = nn::ConformerNorm::group;
+  nn::ConformerOptions torchaudio = nn::ConformerOptions::torchaudio(width, 2, 9, 2, 3);
+  torchaudio.convolution_first = true;
   static const std::vector<Entry> all = {
+      {"MeanPooling", "", [] { return pooling<nn::MeanPooling>(); }},
+      {"MaxPooling", "", [] { return pooling<nn::MaxPooling>(); }},
+      {"StatisticsPooling", "", [] { return pooling<nn::StatisticsPooling>(); }},
+      {"SelfAttentionPooling", "", [] { return pooling<nn::SelfAttentionPooling>(width); }},
+      {"ConformerConvolution", "", [conformer] { return evaluated<nn::ConformerConvolution>(conformer); }},
+      {"ConformerLayer", "", [conformer] { return evaluated<nn::ConformerLayer>(conformer); }},
+      {"Conformer", "paper", [conformer] { return evaluated<nn::Conformer>(conformer); }},
+      {"Conformer", "streaming, group norm", [streaming] { return evaluated<nn::Conformer>(streaming); }},
+      {"Conformer", "torchaudio", [torchaudio] { return evaluated<nn::Conformer>(torchaudio); }},
+      {"ConvolutionSubsampling", "", [] { return subsampling<WideSubsampling>(); }},
+      {"ConformerEncoder", "every frame",
+       [conformer] {
+         return subsampling<nn::ConformerEncoder>(
+             nn::ConformerEncoderOptions{.features = width, .subsampling = false, .conformer = conformer});
+       }},
       {"Conv1d", "kernel 3", [] { return convolution(3, {}); }},
       {"Conv1d", "kernel 4, stride 2", [] { return convolution(4, {.stride = 2}); }},
       {"Conv1d", "dilation 2, no padding",
