@@ -10,10 +10,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <type_traits>
 
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
+#include "saw/autograd/kernels/attention_math-inl.h"
 #include "saw/autograd/kernels/attention_task.h"
 #include "saw/autograd/kernels/tile_matmul-inl.h"
 #include "saw/autograd/random.h"
@@ -21,64 +20,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace saw::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-/// eˣ for x ≤ 0, −∞ included, within 2 ulp; NaN stays NaN. Below e⁻⁸⁷, which is next to nothing beside the largest
-/// weight, float32 gives 0, so that 2ⁿ can be made by adding to the exponent.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V weight_of(D d, V x) {
-  if constexpr (std::is_same_v<hn::TFromD<D>, float>) {
-    const hn::RebindToSigned<D> integers;
-    const V lowest = hn::Set(d, -87.0f);
-    const V n = hn::Round(hn::Mul(hn::Max(lowest, x), hn::Set(d, 1.44269504f)));
-    // log 2 in two parts, of which the first has so few bits that its product with n is exact.
-    const V r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x));
-    V y = hn::MulAdd(r, hn::Set(d, 1.0f / 5040), hn::Set(d, 1.0f / 720));
-    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 120));
-    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 24));
-    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 6));
-    y = hn::MulAdd(r, y, hn::Set(d, 0.5f));
-    y = hn::MulAdd(r, y, hn::Set(d, 1.0f));
-    y = hn::MulAdd(r, y, hn::Set(d, 1.0f));
-    const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(integers, n));
-    y = hn::BitCast(d, hn::Add(hn::BitCast(integers, y), exponent));
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenZeroElse(hn::Lt(x, lowest), y));
-  } else {
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
-  }
-}
-
-/// The words of four keys for `lanes` neighbouring queries: Philox 4×32-10 with a counter of its own in each lane.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE void philox_lanes(D d, std::uint64_t key, std::uint32_t key_block, V query_head, std::uint64_t stream,
-                             std::uint32_t* HWY_RESTRICT words) {
-  const hn::Repartition<std::uint64_t, D> wide;
-  const auto multiply = [&](V x, std::uint32_t factor, V& high, V& low) HWY_ATTR {
-    const V factors = hn::Set(d, factor);
-    const auto even = hn::MulEven(x, factors);
-    const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(wide, x))), factors);
-    low = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
-    high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
-  };
-  V c0 = hn::Set(d, key_block), c1 = query_head;
-  V c2 = hn::Set(d, static_cast<std::uint32_t>(stream)), c3 = hn::Set(d, static_cast<std::uint32_t>(stream >> 32));
-  auto k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
-  for (int round = 0; round < 10; ++round) {
-    V high0, low0, high1, low1;
-    multiply(c0, 0xD2511F53u, high0, low0);
-    multiply(c2, 0xCD9E8D57u, high1, low1);
-    c0 = hn::Xor(hn::Xor(high1, c1), hn::Set(d, k0));
-    c1 = low1;
-    c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(d, k1));
-    c3 = low0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  const std::size_t lanes = hn::Lanes(d);
-  hn::StoreU(c0, d, words);
-  hn::StoreU(c1, d, words + lanes);
-  hn::StoreU(c2, d, words + 2 * lanes);
-  hn::StoreU(c3, d, words + 3 * lanes);
-}
 
 /// A tile of queries of a task, and the keys that are its turn.
 template <class T>
@@ -154,7 +95,12 @@ struct AttentionTile {
 #else
         const auto query_head = hn::Add(hn::Set(d, static_cast<std::uint32_t>(first)),
                                         hn::Mul(hn::Iota(d, 0), hn::Set(d, static_cast<std::uint32_t>(heads))));
-        philox_lanes(d, problem.seed, static_cast<std::uint32_t>(block), query_head, problem.stream, words);
+        const auto block_words =
+            philox_lanes(d, problem.seed, hn::Set(d, static_cast<std::uint32_t>(block)), query_head, problem.stream);
+        hn::StoreU(block_words.w0, d, words);
+        hn::StoreU(block_words.w1, d, words + lanes);
+        hn::StoreU(block_words.w2, d, words + 2 * lanes);
+        hn::StoreU(block_words.w3, d, words + 3 * lanes);
 #endif
         for (std::int64_t key = std::max(key_begin, block * 4); key < std::min(key_begin + keys, block * 4 + 4);
              ++key) {
@@ -227,16 +173,6 @@ void forward_softmax(const AttentionTile<T>& tile, T* scores, const T* bias, T* 
 template <class T>
 HWY_INLINE void multiply_elements(T* HWY_RESTRICT x, const T* HWY_RESTRICT y, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) x[i] *= y[i];
-}
-
-/// to[r][c] = factor(r) · from[r][c], from gapless.
-template <class T, class F>
-HWY_INLINE void scale_rows(const T* from, std::int64_t rows, std::int64_t width, F factor, T* to, std::int64_t to_row) {
-  const hn::ScalableTag<T> d;
-  for (std::int64_t r = 0; r < rows; ++r, from += width, to += to_row) {
-    const auto f = hn::Set(d, factor(r));
-    for_row(d, static_cast<std::size_t>(width), [&](auto at) HWY_ATTR { at.store(hn::Mul(f, at.load(from)), to); });
-  }
 }
 
 template <class T>
@@ -326,19 +262,6 @@ void backward_softmax(const AttentionTile<T>& tile, T* products, T* weight_gradi
       hn::StoreU(weight, d, products + j * tile.stride + i);
       hn::StoreU(hn::Mul(weight, hn::Sub(hn::LoadU(d, gradient), mean)), d, gradient);
     }
-  }
-}
-
-/// The sums over one row of output · its gradient, for every query of the tile.
-template <class T>
-void inner_products(const T* a, std::int64_t a_row, const T* b, std::int64_t b_row, std::int64_t rows,
-                    std::int64_t width, T* to) {
-  const hn::ScalableTag<T> d;
-  for (std::int64_t r = 0; r < rows; ++r, a += a_row, b += b_row) {
-    auto sum = hn::Zero(d);
-    for_row(d, static_cast<std::size_t>(width),
-            [&](auto at) HWY_ATTR { sum = hn::MulAdd(at.load(a), at.load(b), sum); });
-    to[r] = hn::GetLane(hn::SumOfLanes(d, sum));
   }
 }
 

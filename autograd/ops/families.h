@@ -26,6 +26,7 @@ OpList norm_ops();
 OpList packing_ops();
 OpList rearrange_ops();
 OpList reduce_ops();
+OpList relative_attention_ops();
 OpList segment_ops();
 OpList shape_ops();
 OpList slice_ops();

@@ -1,0 +1,108 @@
+// Per-target: what attention (attention_tiles-inl.h) and relative attention (relative_attention_tiles-inl.h) compute
+// alike.
+
+#if defined(SAW_AUTOGRAD_KERNELS_ATTENTION_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef SAW_AUTOGRAD_KERNELS_ATTENTION_MATH_INL_H_
+#undef SAW_AUTOGRAD_KERNELS_ATTENTION_MATH_INL_H_
+#else
+#define SAW_AUTOGRAD_KERNELS_ATTENTION_MATH_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
+#include "saw/autograd/kernels/row-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace saw::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// eˣ for x ≤ 0, −∞ included, within 2 ulp; NaN stays NaN. Below e⁻⁸⁷, which is next to nothing beside the largest
+/// weight, float32 gives 0, so that 2ⁿ can be made by adding to the exponent.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V weight_of(D d, V x) {
+  if constexpr (std::is_same_v<hn::TFromD<D>, float>) {
+    const hn::RebindToSigned<D> integers;
+    const V lowest = hn::Set(d, -87.0f);
+    const V n = hn::Round(hn::Mul(hn::Max(lowest, x), hn::Set(d, 1.44269504f)));
+    // log 2 in two parts, of which the first has so few bits that its product with n is exact.
+    const V r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x));
+    V y = hn::MulAdd(r, hn::Set(d, 1.0f / 5040), hn::Set(d, 1.0f / 720));
+    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 120));
+    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 24));
+    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 6));
+    y = hn::MulAdd(r, y, hn::Set(d, 0.5f));
+    y = hn::MulAdd(r, y, hn::Set(d, 1.0f));
+    y = hn::MulAdd(r, y, hn::Set(d, 1.0f));
+    const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(integers, n));
+    y = hn::BitCast(d, hn::Add(hn::BitCast(integers, y), exponent));
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenZeroElse(hn::Lt(x, lowest), y));
+  } else {
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
+  }
+}
+
+/// A block of Philox words in every lane: word n of each block is in w<n>.
+template <class V>
+struct PhiloxBlocks {
+  V w0, w1, w2, w3;
+};
+
+/// Philox 4×32-10 with a counter of its own in each lane: `low` and `high` words of it, before those of the stream.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE PhiloxBlocks<V> philox_lanes(D d, std::uint64_t key, V low, V high, std::uint64_t stream) {
+  const hn::Repartition<std::uint64_t, D> wide;
+  const auto multiply = [&](V x, std::uint32_t factor, V& product_high, V& product_low) HWY_ATTR {
+    const V factors = hn::Set(d, factor);
+    const auto even = hn::MulEven(x, factors);
+    const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(wide, x))), factors);
+    product_low = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
+    product_high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
+  };
+  V c0 = low, c1 = high;
+  V c2 = hn::Set(d, static_cast<std::uint32_t>(stream)), c3 = hn::Set(d, static_cast<std::uint32_t>(stream >> 32));
+  auto k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    V high0, low0, high1, low1;
+    multiply(c0, 0xD2511F53u, high0, low0);
+    multiply(c2, 0xCD9E8D57u, high1, low1);
+    c0 = hn::Xor(hn::Xor(high1, c1), hn::Set(d, k0));
+    c1 = low1;
+    c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(d, k1));
+    c3 = low0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  return {c0, c1, c2, c3};
+}
+
+/// to[r][c] = factor(r) · from[r][c], from gapless.
+template <class T, class F>
+HWY_INLINE void scale_rows(const T* from, std::int64_t rows, std::int64_t width, F factor, T* to, std::int64_t to_row) {
+  const hn::ScalableTag<T> d;
+  for (std::int64_t r = 0; r < rows; ++r, from += width, to += to_row) {
+    const auto f = hn::Set(d, factor(r));
+    for_row(d, static_cast<std::size_t>(width), [&](auto at) HWY_ATTR { at.store(hn::Mul(f, at.load(from)), to); });
+  }
+}
+
+/// to[r] = Σ_c a[r][c] · b[r][c].
+template <class T>
+void inner_products(const T* a, std::int64_t a_row, const T* b, std::int64_t b_row, std::int64_t rows,
+                    std::int64_t width, T* to) {
+  const hn::ScalableTag<T> d;
+  for (std::int64_t r = 0; r < rows; ++r, a += a_row, b += b_row) {
+    auto sum = hn::Zero(d);
+    for_row(d, static_cast<std::size_t>(width),
+            [&](auto at) HWY_ATTR { sum = hn::MulAdd(at.load(a), at.load(b), sum); });
+    to[r] = hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+}
+
+}  // namespace saw::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
