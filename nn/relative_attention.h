@@ -12,7 +12,7 @@ namespace [[gnu::visibility("default")]] nn {
 
 /// The encodings of the distances k = length − 1, length − 2, …, 0, …, −(length − 1), in this order (Dai et al. 2019):
 /// (2·length − 1, width), with R_k[2i] = sin(k · ω_i), R_k[2i + 1] = cos(k · ω_i), ω_i = 10000^(−2i/width). The sine
-/// tells past (k > 0) from future. Length 0 gives no rows.
+/// tells past (k > 0) from future. Throws Error(argument) for a length below 1.
 Tensor relative_positions(std::int64_t length, std::int64_t width, DType dtype = float32);
 
 struct RelativeMultiHeadAttentionOptions {
@@ -51,7 +51,8 @@ class RelativeMultiHeadAttention : public Module {
   };
 
   Projected project(const Tensor& x, const Segments& segments) const;
-  Tensor distances(std::int64_t length, DType dtype) const;
+  /// relative_positions() of that length, from the middle of what is kept.
+  Tensor encodings(std::int64_t length, DType dtype) const;
 
   std::int64_t width_;
   std::int64_t heads_;
