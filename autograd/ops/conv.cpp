@@ -13,6 +13,7 @@
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/index.h"
+#include "saw/autograd/ops/internal/conv_geometry.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/shape.h"
@@ -23,55 +24,14 @@
 namespace saw {
 namespace {
 
-/// Options with the paddings worked out, and the segments on either side.
-struct Geometry {
-  Segments in, out;
-  std::int64_t kernel, stride, dilation, padding;  // padding on the left
-};
-
-struct Padding {
-  std::int64_t left, right;
-};
-
-Padding padding_of(std::int64_t kernel, const Conv1dOptions& options) {
-  const std::int64_t all = (kernel - 1) * options.dilation;
-  const std::int64_t left = options.padding_left, right = options.padding_right;
-  if (left < 0 && right < 0) return {all / 2, all - all / 2};
-  if (left < 0) return {std::max<std::int64_t>(all - right, 0), right};
-  if (right < 0) return {left, std::max<std::int64_t>(all - left, 0)};
-  return {left, right};
-}
-
-void check_options(const char* op, std::int64_t kernel, const Conv1dOptions& options) {
-  if (kernel < 1) fail(ErrorKind::argument, "{}: kernel has no taps; got {}; expected ≥ 1", op, kernel);
-  if (options.stride < 1) fail(ErrorKind::argument, "{}: stride is not positive; got {}", op, options.stride);
-  if (options.dilation < 1) fail(ErrorKind::argument, "{}: dilation is not positive; got {}", op, options.dilation);
-  if (options.padding_left < -1 || options.padding_right < -1)
-    fail(ErrorKind::argument, "{}: padding is negative; got {} and {}; expected ≥ 0, or -1 to keep lengths", op,
-         options.padding_left, options.padding_right);
-}
-
-Geometry make_geometry(const Segments& segments, std::int64_t kernel, const Conv1dOptions& options) {
-  return {segments,         conv1d_segments(segments, kernel, options),
-          kernel,           options.stride,
-          options.dilation, padding_of(kernel, options).left};
-}
-
 // ---- reference ----
 
 /// The windows of x as rows (N', kernel·in), gathered from x with a row of zeros behind it; times the weight.
-Tensor conv1d_reference(const Tensor& x, const Tensor& weight, const Tensor& bias, const Geometry& geometry) {
-  std::vector<std::int64_t> index;
-  for (std::int64_t s = 0; s < geometry.out.count(); ++s)
-    for (std::int64_t u = 0; u < geometry.out.length(s); ++u)
-      for (std::int64_t tap = 0; tap < geometry.kernel; ++tap) {
-        const std::int64_t t = u * geometry.stride + tap * geometry.dilation - geometry.padding;
-        index.push_back(t >= 0 && t < geometry.in.length(s) ? geometry.in.begin(s) + t : x.size(0));
-      }
+Tensor conv1d_reference(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry) {
   const std::int64_t in = x.size(1), out = weight.size(0);
   const Tensor source = cat({x, zeros({1, in}, x.dtype())}, 0);
-  const Tensor windows =
-      reshape(index_select(source, 0, tensor(index)), {geometry.out.rows(), geometry.kernel * in});  // (N', kernel·in)
+  const Tensor windows = reshape(index_select(source, 0, tensor(conv_window_rows(geometry))),
+                                 {geometry.out.rows(), geometry.kernel * in});  // (N', kernel·in)
   const Tensor matrix = reshape(permute(weight, {2, 1, 0}), {geometry.kernel * in, out});
   const Tensor y = matmul(windows, matrix);
   return bias.defined() ? y + bias : y;
@@ -79,7 +39,7 @@ Tensor conv1d_reference(const Tensor& x, const Tensor& weight, const Tensor& bia
 
 // ---- kernels ----
 
-kernels::Windows forward_windows(const Geometry& geometry, std::int64_t channels) {
+kernels::Windows forward_windows(const ConvGeometry& geometry, std::int64_t channels) {
   const std::span<const std::int64_t> offsets = geometry.out.offsets();
   kernels::Windows windows{.offsets = {offsets.begin(), offsets.end()},
                            .source_offsets = geometry.in.offsets(),
@@ -94,8 +54,8 @@ kernels::Windows forward_windows(const Geometry& geometry, std::int64_t channels
 /// The gradient of x is a convolution of the gradient of y, once per remainder r of positions by the stride: the
 /// positions r, r + stride, … of a segment receive from the same taps.
 template <class T>
-void input_gradient(const Geometry& geometry, const T* grad_output, const T* weight, std::int64_t out, std::int64_t in,
-                    T* result) {
+void input_gradient(const ConvGeometry& geometry, const T* grad_output, const T* weight, std::int64_t out,
+                    std::int64_t in, T* result) {
   const std::int64_t kernel = geometry.kernel, stride = geometry.stride;
   for (std::int64_t r = 0; r < stride; ++r) {
     kernels::Windows windows{
@@ -125,7 +85,7 @@ void input_gradient(const Geometry& geometry, const T* grad_output, const T* wei
 }
 
 /// Gradients of (x, weight[, bias]).
-TensorList conv1d_backward(const BackwardContext& context, const Geometry& geometry, bool has_bias) {
+TensorList conv1d_backward(const BackwardContext& context, const ConvGeometry& geometry, bool has_bias) {
   const Tensor x = context.saved(0).contiguous(), weight = context.saved(1).contiguous();
   const Tensor grad_output = context.grad_output().contiguous();
   const std::int64_t in = x.size(1), out = weight.size(0);
@@ -201,7 +161,7 @@ std::vector<Sample> conv1d_samples(SampleMaker& make) {
                        .reference =
                            [c](const TensorList& in) {
                              return TensorList{conv1d_reference(in[0], in[1], in.size() > 2 ? in[2] : Tensor(),
-                                                                make_geometry(c.segments, c.kernel, c.options))};
+                                                                make_conv_geometry(c.segments, c.kernel, c.options))};
                            }});
   }
   return samples;
@@ -233,45 +193,15 @@ const OpInfo conv1d_info{"conv1d", "y[u] = Σₖ W[:, :, k] x[u·stride + k·dil
 
 }  // namespace
 
-std::int64_t conv1d_output_length(std::int64_t length, std::int64_t kernel, const Conv1dOptions& options) {
-  check_options("conv1d_output_length", kernel, options);
-  if (length < 0) fail(ErrorKind::argument, "conv1d_output_length: length is negative; got {}", length);
-  const Padding padding = padding_of(kernel, options);
-  const std::int64_t room = length + padding.left + padding.right - ((kernel - 1) * options.dilation + 1);
-  return length == 0 || room < 0 ? 0 : room / options.stride + 1;
-}
-
-Segments conv1d_segments(const Segments& segments, std::int64_t kernel, const Conv1dOptions& options) {
-  std::vector<std::int64_t> lengths = segments.lengths();
-  for (std::int64_t& length : lengths) length = conv1d_output_length(length, kernel, options);
-  return Segments::from_lengths(lengths);
-}
-
 Tensor conv1d(const Tensor& x, const Segments& segments, const Tensor& weight, const Tensor& bias,
               const Conv1dOptions& options) {
-  if (x.rank() != 2) fail(ErrorKind::shape, "conv1d: x has the wrong rank; got {}; expected (rows, in)", x.shape());
-  if (weight.rank() != 3)
-    fail(ErrorKind::shape, "conv1d: weight has the wrong rank; got {}; expected (out, in, kernel)", weight.shape());
-  dispatch_floating("conv1d", x.dtype(), []<class T>() {});
-  if (weight.dtype() != x.dtype())
-    fail(ErrorKind::dtype, "conv1d: x and weight have different dtypes; got {} and {}; expected equal ones",
-         to_string(x.dtype()), to_string(weight.dtype()));
+  check_conv_operands("conv1d", x, segments, weight, bias, "(out, in, kernel)");
   if (x.size(1) != weight.size(1))
     fail(ErrorKind::shape, "conv1d: channels differ; got x {} and weight {}; expected (rows, in) and (out, in, kernel)",
          x.shape(), weight.shape());
-  if (x.size(0) != segments.rows())
-    fail(ErrorKind::shape, "conv1d: rows do not fit the segments; got {}; expected {} rows", x.shape(),
-         segments.rows());
   const std::int64_t out = weight.size(0), in = weight.size(1), kernel = weight.size(2);
-  if (bias.defined()) {
-    if (bias.dtype() != x.dtype())
-      fail(ErrorKind::dtype, "conv1d: bias has another dtype than x; got {}; expected {}", to_string(bias.dtype()),
-           to_string(x.dtype()));
-    if (bias.shape() != Shape{out})
-      fail(ErrorKind::shape, "conv1d: bias does not fit; got {}; expected {}", bias.shape(), Shape{out});
-  }
-  check_options("conv1d", kernel, options);
-  const Geometry geometry = make_geometry(segments, kernel, options);
+  check_conv_options("conv1d", kernel, options);
+  const ConvGeometry geometry = make_conv_geometry(segments, kernel, options);
   const Tensor y = Tensor::empty({geometry.out.rows(), out}, x.dtype());
   const Tensor rows = x.detach().contiguous(), taps = weight.detach().contiguous(),
                offset = bias.defined() ? bias.detach().contiguous() : Tensor();
