@@ -11,8 +11,8 @@ namespace data {
 /// Log-mel features as torchaudio's MelSpectrogram and a logarithm give them; the defaults are those of the HW04 data.
 struct LogMelOptions {
   std::int64_t sample_rate = 16000;
-  std::int64_t window = 400;    ///< samples in a frame, and points of the Fourier transform (25 ms)
-  std::int64_t hop = 160;       ///< samples from one frame to the next (10 ms)
+  std::int64_t window = 400;  ///< samples in a frame, and points of the Fourier transform (25 ms)
+  std::int64_t hop = 160;     ///< samples from one frame to the next (10 ms)
   std::int64_t mels = 40;
   double low_frequency = 50.0;  ///< Hz
   double high_frequency = 0.0;  ///< Hz; 0: half the sample rate
@@ -33,8 +33,8 @@ class LogMel {
   LogMel(LogMel&&) noexcept;
   LogMel& operator=(LogMel&&) noexcept;
 
-  /// samples (T) float32 → (1 + ⌊T / hop⌋, mels) float32. Centred frames; the signal is mirrored at its ends, so it must
-  /// have more than window / 2 samples, else Error(argument).
+  /// samples (T) float32 → (1 + ⌊T / hop⌋, mels) float32. Centred frames; the signal is mirrored at its ends, so it
+  /// must have more than window / 2 samples, else Error(argument).
   Tensor operator()(const Tensor& samples) const;
   const LogMelOptions& options() const { return options_; }
 

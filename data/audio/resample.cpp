@@ -31,15 +31,6 @@ constexpr auto bessel_coefficients = [] {
   return result;
 }();
 
-double kernel(double t) {
-  const double u = 1.0 - (t / half_width) * (t / half_width);
-  if (u <= 0.0) return 0.0;
-  double window = 0.0;
-  for (std::size_t k = bessel_coefficients.size(); k-- > 0;) window = window * u + bessel_coefficients[k];
-  const double angle = std::numbers::pi * cutoff * t;
-  return window * (std::abs(angle) < 1e-9 ? 1.0 : std::sin(angle) / angle);
-}
-
 constexpr std::int64_t lanes = 16;
 
 /// One row of filter weights for each of the places between two input samples that an output can have: `up` of
@@ -58,7 +49,7 @@ class PolyphaseFilter {
     grid_ = exact_ ? up : static_cast<std::int64_t>(std::ceil(grid * scale_));
     const std::int64_t rows = exact_ ? up : grid_ + 1;
     table_.resize(static_cast<std::size_t>(rows * taps_));
-    for (std::int64_t row = 0; row < rows; ++row) fill(row);
+    fill_table(rows);
   }
 
   std::int64_t taps() const { return taps_; }
@@ -76,19 +67,41 @@ class PolyphaseFilter {
   }
 
  private:
-  void fill(std::int64_t row) {
-    const double fraction = static_cast<double>(row) / static_cast<double>(grid_);
-    std::vector<double> weights(static_cast<std::size_t>(taps_));
-    double sum = 0.0;
-    for (std::int64_t j = 0; j < 2 * before_; ++j) {
-      const double weight = kernel(scale_ * (static_cast<double>(j - before_ + 1) - fraction));
-      weights[static_cast<std::size_t>(j)] = weight;
-      sum += weight;
+  // The rows differ by a shift, so that sin(a (k − f)) = sin(a k) cos(a f) − cos(a k) sin(a f) needs few sines; and the
+  // polynomial is worked out for all taps at once, which the compiler turns into vector code.
+  void fill_table(std::int64_t rows) {
+    const auto size = static_cast<std::size_t>(2 * before_);
+    const double slope = std::numbers::pi * cutoff * scale_;
+    std::vector<double> sines(size), cosines(size), u(size), window(size);
+    for (std::size_t j = 0; j < size; ++j) {
+      sines[j] = std::sin(slope * offset(j));
+      cosines[j] = std::cos(slope * offset(j));
     }
-    // Divided by their sum, the rows leave a constant signal exactly as it is.
-    float* result = table_.data() + row * taps_;
-    for (const double weight : weights) *result++ = static_cast<float>(weight / sum);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const double fraction = static_cast<double>(row) / static_cast<double>(grid_);
+      for (std::size_t j = 0; j < size; ++j) {
+        const double x = scale_ * (offset(j) - fraction) / half_width;
+        u[j] = 1.0 - x * x;
+      }
+      std::fill(window.begin(), window.end(), 0.0);
+      for (std::size_t k = bessel_coefficients.size(); k-- > 0;)
+        for (std::size_t j = 0; j < size; ++j) window[j] = window[j] * u[j] + bessel_coefficients[k];
+      const double sine = std::sin(slope * fraction), cosine = std::cos(slope * fraction);
+      double sum = 0.0;
+      for (std::size_t j = 0; j < size; ++j) {
+        const double angle = slope * (offset(j) - fraction);
+        const double sinc = std::abs(angle) < 1e-9 ? 1.0 : (sines[j] * cosine - cosines[j] * sine) / angle;
+        window[j] = u[j] > 0.0 ? window[j] * sinc : 0.0;
+        sum += window[j];
+      }
+      // Divided by their sum, the weights of a row leave a constant signal as it is.
+      float* weights = table_.data() + row * taps_;
+      for (const double weight : window) *weights++ = static_cast<float>(weight / sum);
+    }
   }
+
+  // From the input sample at or before the output's place to that of tap j.
+  double offset(std::size_t j) const { return static_cast<double>(j) - static_cast<double>(before_ - 1); }
 
   float dot(const float* samples, std::int64_t row) const {
     const float* weights = table_.data() + row * taps_;
