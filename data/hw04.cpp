@@ -100,7 +100,7 @@ class Document {
   std::int64_t integer(const Json& value, const std::string& place) const {
     constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<std::uint64_t>() > largest))
-      reject("{}; got {}; expected an integer", place, quote(value.dump(-1, ' ', true)));
+      reject("{}; got {}; expected an integer", place, value.is_number() ? value.dump() : value.type_name());
     return value.get<std::int64_t>();
   }
   std::int64_t n_mels() const {
@@ -251,7 +251,8 @@ std::string csv_field(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == text.npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + '"';
+  quoted += '"';
+  return quoted;
 }
 
 }  // namespace
