@@ -19,6 +19,7 @@ import golden_init
 import golden_nn
 import golden_ops
 import golden_optim
+import golden_relative_attention
 
 
 def main():
@@ -28,7 +29,7 @@ def main():
     output = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for room in (golden_optim, golden_nn, golden_ops, golden_conformer):
+    for room in (golden_optim, golden_nn, golden_ops, golden_conformer, golden_relative_attention):
         for golden in room.files():
             golden.save(output)
     golden_init.save(output)
