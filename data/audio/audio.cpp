@@ -3,7 +3,6 @@
 #include <sndfile.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -29,13 +28,16 @@ struct CloseFile {
 };
 using SoundFile = std::unique_ptr<SNDFILE, CloseFile>;
 
-// libsndfile would wait for the other end of a pipe, and says nothing useful of a directory.
-void check_regular(const std::string& path) {
+// Bytes of a regular file. libsndfile would wait for the other end of a pipe, and says nothing useful of a directory.
+std::int64_t size_of_regular(const std::string& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (error) fail(ErrorKind::io, "{}: cannot read; {}", path, error.message());
   if (std::filesystem::is_directory(status)) fail(ErrorKind::io, "{}: cannot read; it is a directory", path);
   if (!std::filesystem::is_regular_file(status)) fail(ErrorKind::io, "{}: cannot read; it is not a regular file", path);
+  const auto size = std::filesystem::file_size(path, error);
+  if (error) fail(ErrorKind::io, "{}: cannot read; {}", path, error.message());
+  return static_cast<std::int64_t>(size);
 }
 
 // The text of libsndfile without its "Error : " and full stop.
@@ -100,16 +102,17 @@ double Audio::seconds() const {
 }
 
 Audio read_audio(const std::string& path) {
-  check_regular(path);
+  const std::int64_t bytes = size_of_regular(path);
   SF_INFO info{};
   const SoundFile file = open_sound(path, info);
   if (info.samplerate < 1) fail(ErrorKind::io, "{}: the sample rate is {}", path, info.samplerate);
 
-  // Piece by piece: what the header says of the length is not worth an allocation.
+  // Piece by piece: memory is taken for what is there, not for what the header says.
   const std::int64_t channels = info.channels;
   const sf_count_t piece_frames = std::max<sf_count_t>(1, 65536 / channels);
   std::vector<float> piece(static_cast<std::size_t>(piece_frames * channels));
   std::vector<float> samples;
+  samples.reserve(static_cast<std::size_t>(std::clamp<std::int64_t>(info.frames, 0, bytes)));
   while (const sf_count_t frames = sf_readf_float(file.get(), piece.data(), piece_frames)) {
     const float* next = piece.data();
     for (sf_count_t i = 0; i < frames; ++i) {

@@ -1,4 +1,5 @@
-"""Writes features_audio.safetensors: log-mel features, Kaldi's fbank and MFCC as independent implementations have them.
+"""Writes features_audio.safetensors: log-mel features, Kaldi's fbank and MFCC as independent implementations have them;
+and tone_audio.flac and .ogg.
 
     pip install torch==2.13.0 numpy safetensors librosa==0.11.0 kaldi-native-fbank==1.22.5
     python golden_audio.py [--output DIRECTORY]
@@ -15,6 +16,7 @@ sys.dont_write_bytecode = True
 import kaldi_native_fbank as knf
 import librosa
 import numpy as np
+import soundfile
 import torch
 
 from golden_common import Golden
@@ -157,6 +159,15 @@ def features():
     return golden
 
 
+def write_tones(directory):
+    """Sound files by libsndfile, for those formats that are hard to write by hand: 0.1 s of 440 Hz, on the right half as loud."""
+    t = np.arange(1600) / 16000
+    tone = 0.5 * np.sin(2 * np.pi * 440 * t)
+    both = np.stack([tone, 0.5 * tone], axis=1)
+    soundfile.write(directory / "tone_audio.flac", both, 16000, subtype="PCM_24")
+    soundfile.write(directory / "tone_audio.ogg", both, 16000, subtype="VORBIS")
+
+
 def main():
     here = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(description="Writes the golden file of sound features.")
@@ -165,6 +176,7 @@ def main():
     output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     features().save(output)
+    write_tones(output)
 
 
 if __name__ == "__main__":

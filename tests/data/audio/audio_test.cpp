@@ -3,16 +3,19 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <limits>
+#include <numbers>
 #include <string>
 #include <vector>
 
 #include "data/raises.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/random.h"
 #include "saw/data/file.h"
 #include "support/files.h"
 #include "support/golden.h"
@@ -124,6 +127,23 @@ TEST_CASE("audio: channels are averaged") {
   CHECK(data::read_audio(files(wav(3, 4, 32, data))).samples.to_vector<float>() == std::vector<float>{0.1875F});
 }
 
+TEST_CASE("audio: FLAC and Ogg Vorbis") {
+  const auto worst = [](const char* name) {
+    const data::Audio audio = data::read_audio(test::directory() / "golden" / name);
+    CHECK(audio.sample_rate == 16000);
+    const std::vector<float> samples = audio.samples.to_vector<float>();
+    REQUIRE(samples.size() == 1600);
+    double result = 0.0;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      const double tone = 0.375 * std::sin(2.0 * std::numbers::pi * 440.0 / 16000.0 * static_cast<double>(i));
+      result = std::max(result, std::abs(static_cast<double>(samples[i]) - tone));
+    }
+    return result;
+  };
+  CHECK(worst("tone_audio.flac") < 1e-6);  // 24 bits
+  CHECK(worst("tone_audio.ogg") < 0.05);   // lossy
+}
+
 TEST_CASE("audio: more than one piece") {
   const Files files;
   std::string data;
@@ -163,4 +183,34 @@ TEST_CASE("audio: a header that promises more than there is") {
     CAPTURE(size);
     CHECK(read_error(files(whole.substr(0, size))) != "");
   }
+}
+
+TEST_CASE("audio: damaged files are read or refused") {
+  const Files files;
+  std::string pcm;
+  for (int i = 0; i < 200; ++i) pcm += bytes_of(static_cast<std::int16_t>(100 * i));
+  const std::string originals[] = {wav(1, 2, 16, pcm), wav(0xFFFE, 1, 16, pcm),
+                                   test::read_file(test::directory() / "golden" / "tone_audio.flac"),
+                                   test::read_file(test::directory() / "golden" / "tone_audio.ogg")};
+  const RandomStream stream(1, 0);
+  int refused = 0, read = 0;
+  for (std::uint64_t round = 0; round < 600; ++round) {
+    std::string bytes = originals[round % 4];
+    const auto reach = std::min<std::int64_t>(static_cast<std::int64_t>(bytes.size()), 100);
+    for (std::uint64_t change = 0; change < 1 + round % 3; ++change)
+      bytes[static_cast<std::size_t>(stream.integer(8 * round + 2 * change, 0, reach))] =
+          static_cast<char>(stream.integer(8 * round + 2 * change + 1, 0, 256));
+    const std::string path = files(bytes);
+    try {
+      const data::Audio audio = data::read_audio(path);
+      CHECK(audio.samples.numel() > 0);
+      ++read;
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::io);
+      CHECK(std::string(error.what()).rfind(path + ": ", 0) == 0);
+      ++refused;
+    }
+  }
+  CHECK(refused > 0);
+  CHECK(read > 0);
 }
