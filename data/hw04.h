@@ -26,7 +26,7 @@ struct Hw04Folder {
   std::int64_t n_mels = 40;
   SpeakerData
       data;  ///< split "train": metadata.json; split "test", speaker −1: testdata.json; with path, name and frames
-  std::vector<std::string> skipped;  ///< "path: what is wrong", with skip_bad
+  std::vector<std::string> skipped = {};  ///< "path: what is wrong", with skip_bad
 };
 
 struct Hw04Options {

@@ -9,18 +9,18 @@ namespace data {
 
 /// One utterance of a speaker data set.
 struct Utterance {
-  std::string path;          ///< of its sound or feature file
-  std::string name;          ///< as the data set calls it (HW04: feature_path)
+  std::string path = {};     ///< of its sound or feature file
+  std::string name = {};     ///< as the data set calls it (HW04: feature_path)
   std::int64_t speaker = 0;  ///< number of the speaker; −1: not known
   std::int64_t frames = -1;  ///< how many the data set says it has; −1: it does not say
-  std::string split;         ///< "train", "dev", "test", or empty
-  std::string group;         ///< session, video, …; empty: not known
+  std::string split = {};    ///< "train", "dev", "test", or empty
+  std::string group = {};    ///< session, video, …; empty: not known
 };
 
 /// Utterances and the names of their speakers.
 struct SpeakerData {
-  std::vector<std::string> speakers;  ///< by number
-  std::vector<Utterance> utterances;
+  std::vector<std::string> speakers = {};  ///< by number
+  std::vector<Utterance> utterances = {};
 };
 
 /// Reads a tab-separated table with a header line that has at least `path` (relative to the table's directory) and

@@ -281,14 +281,16 @@ TEST_CASE("hw04: what cannot be written") {
   data::Utterance utterance;
   utterance.frames = 3;
   CHECK(error(ErrorKind::argument, "a", utterance) == "write_hw04: an utterance has no name");
-  utterance.name = "u\xFF";
-  CHECK(error(ErrorKind::argument, "a", utterance) == "write_hw04: name of an utterance is not UTF-8; got \"u\\xff\"");
-  utterance.name = "u";
+  utterance.name = "utt\xFF";
+  CHECK(error(ErrorKind::argument, "a", utterance) ==
+        "write_hw04: name of an utterance is not UTF-8; got \"utt\\xff\"");
+  utterance.name = "utterance";
   CHECK(error(ErrorKind::argument, "", utterance) == "write_hw04: a speaker has no name");
   utterance.speaker = 1;
-  CHECK(error(ErrorKind::argument, "a", utterance) == "write_hw04: speaker of \"u\"; got 1; expected 0 to 0");
+  CHECK(error(ErrorKind::argument, "a", utterance) == "write_hw04: speaker of \"utterance\"; got 1; expected 0 to 0");
   utterance.frames = -1;
-  CHECK(error(ErrorKind::argument, "a", utterance) == "write_hw04: frames of \"u\"; got -1; expected at least 1");
+  CHECK(error(ErrorKind::argument, "a", utterance) ==
+        "write_hw04: frames of \"utterance\"; got -1; expected at least 1");
   CHECK(test::raised(ErrorKind::io, [] { data::write_hw04("/nowhere", {}); }).starts_with("/nowhere/mapping.json: "));
 }
 
