@@ -21,6 +21,7 @@ packages=(
   "libsndfile1-dev|libsndfile, development files"
   "libkissfft-dev|KissFFT, development files"
   "libzip-dev|libzip, development files"
+  "zlib1g-dev|zlib, development files"
   "libpng-dev|libpng, development files"
   "libcli11-dev|CLI11"
   "doctest-dev|doctest"

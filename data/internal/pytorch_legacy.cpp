@@ -25,8 +25,8 @@ constexpr std::uint64_t largest_file = std::uint64_t{1} << 36;
 class NoStorages : public StorageLoader {
  public:
   explicit NoStorages(const std::string& path) : path_(path) {}
-  std::shared_ptr<Storage> load(std::string_view key, StoredType, std::uint64_t) override {
-    fail(ErrorKind::io, "{}: storage {} in a place where no tensor can be", path_, quote(key));
+  std::shared_ptr<Storage> load(const StorageRequest& request) override {
+    fail(ErrorKind::io, "{}: storage {} in a place where no tensor can be", path_, quote(request.key));
   }
 
  private:
@@ -38,21 +38,23 @@ class LegacyStorages : public StorageLoader {
  public:
   LegacyStorages(std::string_view file, const std::string& path) : path_(path), room_(file.size()) {}
 
-  std::shared_ptr<Storage> load(std::string_view key, StoredType type, std::uint64_t count) override {
-    const auto [at, fresh] = wanted_.try_emplace(std::string(key));
+  std::shared_ptr<Storage> load(const StorageRequest& request) override {
+    const auto [at, fresh] = wanted_.try_emplace(std::string(request.key));
     Wanted& wanted = at->second;
     if (fresh) {
-      if (count > room_ / size_of(type)) {
-        fail(ErrorKind::io, "{}: storage {} cannot lie in this file; got {} elements of {}", path_, quote(key), count,
-             to_string(type));
+      if (request.count > room_ / request.unit) {
+        fail(ErrorKind::io, "{}: storage {} cannot lie in this file; got {} elements of {}", path_, quote(request.key),
+             request.elements(), to_string(request.type));
       }
-      room_ -= count * size_of(type);
-      wanted = {std::make_shared<Storage>(static_cast<std::size_t>(count) * saw::size_of(loaded_dtype(type))), type,
-                count, false};
+      room_ -= request.count * request.unit;
+      const auto bytes = static_cast<std::size_t>(request.elements()) * saw::size_of(loaded_dtype(request.type));
+      wanted = {std::make_shared<Storage>(bytes), request, false};
+      wanted.request.key = at->first;  // the caller's is gone when the elements come
     }
-    if (wanted.type != type || wanted.count != count) {
-      fail(ErrorKind::io, "{}: storage {} is used both as {} elements of {} and as {} of {}", path_, quote(key),
-           wanted.count, to_string(wanted.type), count, to_string(type));
+    const StorageRequest& first = wanted.request;
+    if (first.type != request.type || first.count != request.count || first.unit != request.unit) {
+      fail(ErrorKind::io, "{}: storage {} is used both as {} elements of {} and as {} of {}", path_, quote(request.key),
+           first.elements(), to_string(first.type), request.elements(), to_string(request.type));
     }
     return wanted.storage;
   }
@@ -63,26 +65,30 @@ class LegacyStorages : public StorageLoader {
     if (found == wanted_.end()) fail(ErrorKind::io, "{}: storage {} belongs to no tensor", path_, quote(key));
     Wanted& wanted = found->second;
     if (wanted.filled) fail(ErrorKind::io, "{}: storage {} comes twice", path_, quote(key));
-    std::int64_t count = 0;
-    std::size_t position = 0;
-    const auto take = [&](void* result, std::size_t n) {
-      if (n > bytes.size() - position)
-        fail(ErrorKind::io, "{}: the file is cut short in storage {}", path_, quote(key));
-      std::memcpy(result, bytes.data() + position, n);
-      position += n;
+    const StorageRequest& request = wanted.request;
+    std::uint64_t count = 0;
+    const auto check_room = [&](std::uint64_t needed) {
+      if (needed > bytes.size()) fail(ErrorKind::io, "{}: the file is cut short in storage {}", path_, quote(key));
     };
-    take(&count, sizeof count);
-    if (count < 0 || static_cast<std::uint64_t>(count) != wanted.count) {
+    check_room(sizeof count);
+    std::memcpy(&count, bytes.data(), sizeof count);
+    if (count != request.count) {
       fail(ErrorKind::io, "{}: storage {} has the wrong size; got {} elements; expected {}", path_, quote(key), count,
-           wanted.count);
+           request.count);
     }
+    check_room(sizeof count + count * request.unit);  // no overflow: load() has compared it with the file
+    const char* next = bytes.data() + sizeof count;
+    const auto take = [&](void* result, std::size_t n) {
+      std::memcpy(result, next, n);
+      next += n;
+    };
     try {
-      read_elements(wanted.type, false, static_cast<std::size_t>(count), take, wanted.storage->data());
+      read_elements(request.type, false, static_cast<std::size_t>(request.elements()), take, wanted.storage->data());
     } catch (const BadElement& bad) {
       fail(ErrorKind::io, "{}: storage {}: {}", path_, quote(key), bad.what);
     }
     wanted.filled = true;
-    return position;
+    return sizeof count + static_cast<std::size_t>(count * request.unit);
   }
 
   void check_filled() const {
@@ -93,8 +99,7 @@ class LegacyStorages : public StorageLoader {
  private:
   struct Wanted {
     std::shared_ptr<Storage> storage;
-    StoredType type;
-    std::uint64_t count;
+    StorageRequest request;
     bool filled;
   };
 

@@ -37,52 +37,55 @@ class ZipStorages : public StorageLoader {
   ZipStorages(const ZipReader& archive, const std::string& root, bool big_endian)
       : archive_(archive), prefix_(root + "data/"), big_endian_(big_endian) {}
 
-  std::shared_ptr<Storage> load(std::string_view key, StoredType type, std::uint64_t count) override {
-    Loaded& loaded = loaded_[std::string(key)];
-    if (!loaded.storage) loaded = read(key, type, count);
-    if (loaded.type != type) {
-      fail(ErrorKind::io, "{}: storage {} is used both as {} and as {}", archive_.path(), quote(key),
-           to_string(loaded.type), to_string(type));
+  std::shared_ptr<Storage> load(const StorageRequest& request) override {
+    const auto [at, fresh] = loaded_.try_emplace(std::string(request.key));
+    Loaded& loaded = at->second;
+    if (fresh) loaded = read(request);
+    if (loaded.type != request.type) {
+      fail(ErrorKind::io, "{}: storage {} is used both as {} and as {}", archive_.path(), quote(request.key),
+           to_string(loaded.type), to_string(request.type));
     }
-    if (loaded.count < count) fail_too_short(key, type, count, loaded.count * size_of(type));
+    if (loaded.elements < request.elements()) fail_too_short(request, loaded.elements);
     return loaded.storage;
   }
 
  private:
   struct Loaded {
     std::shared_ptr<Storage> storage;
-    StoredType type;
-    std::uint64_t count;
+    StoredType type = StoredType::uint8;
+    std::uint64_t elements = 0;
   };
 
+  std::string record_name(std::string_view key) const { return prefix_ + std::string(key); }
+
   // The whole record, so that its checksum is seen.
-  Loaded read(std::string_view key, StoredType type, std::uint64_t expected) const {
-    const std::string name = prefix_ + std::string(key);
+  Loaded read(const StorageRequest& request) const {
+    const StoredType type = request.type;
+    const std::string name = record_name(request.key);
     const std::optional<std::size_t> entry = archive_.find(name);
     if (!entry) {
       // Nothing is written for a storage without elements by some versions.
-      if (expected == 0) return {std::make_shared<Storage>(0), type, 0};
+      if (request.count == 0) return {std::make_shared<Storage>(0), type, 0};
       fail(ErrorKind::io, "{}: record {} is missing", archive_.path(), quote(name));
     }
     ZipReader::Record record(archive_, *entry);
-    const std::uint64_t count = record.remaining() / size_of(type);
-    if (count < expected) fail_too_short(key, type, expected, record.remaining());
-    auto storage = std::make_shared<Storage>(static_cast<std::size_t>(count) * saw::size_of(loaded_dtype(type)));
+    const std::uint64_t elements = record.remaining() / size_of(type);
+    if (elements < request.elements()) fail_too_short(request, elements);
+    auto storage = std::make_shared<Storage>(static_cast<std::size_t>(elements) * saw::size_of(loaded_dtype(type)));
     try {
       read_elements(
-          type, big_endian_, static_cast<std::size_t>(count),
+          type, big_endian_, static_cast<std::size_t>(elements),
           [&](void* bytes, std::size_t n) { record.read(bytes, n); }, storage->data());
     } catch (const BadElement& bad) {
       fail(ErrorKind::io, "{}: record {}: {}", archive_.path(), quote(name), bad.what);
     }
     record.finish();
-    return {std::move(storage), type, count};
+    return {std::move(storage), type, elements};
   }
 
-  [[noreturn]] void fail_too_short(std::string_view key, StoredType type, std::uint64_t expected,
-                                   std::uint64_t bytes) const {
-    fail(ErrorKind::io, "{}: record {} is too short; got {} bytes; expected {} elements of {}", archive_.path(),
-         quote(prefix_ + std::string(key)), bytes, expected, to_string(type));
+  [[noreturn]] void fail_too_short(const StorageRequest& request, std::uint64_t elements) const {
+    fail(ErrorKind::io, "{}: record {} is too short; got {} elements of {}; expected {}", archive_.path(),
+         quote(record_name(request.key)), elements, to_string(request.type), request.elements());
   }
 
   const ZipReader& archive_;

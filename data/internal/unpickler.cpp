@@ -382,8 +382,9 @@ void Unpickler::push_global(std::string_view module, std::string_view name) {
   const PytorchGlobal* global = find_global(module, name);
   if (global == nullptr) {
     reject(
-        "it asks for {}, which only running Python code could provide; expected tensors, containers, numbers and "
-        "strings; save a state_dict() instead of a model",
+        "it asks for {}, which is not among what it may use; expected dense tensors, containers, numbers and strings "
+        "(of a "
+        "model, its state_dict())",
         quote(fmt::format("{}.{}", module, name)));
   }
   if (global->kind == GlobalKind::dtype)
@@ -403,7 +404,7 @@ void Unpickler::push_storage(Index id) {
   const std::span<const Index> parts = expect_tuple(id, "a persistent id");
   if (parts.empty()) reject("an empty persistent id");
   if (const std::string_view what = expect_string(parts[0], "a persistent id"); what != "storage")
-    reject("it refers to a {}; expected a storage; save a state_dict() instead of a model", quote(what));
+    reject("it refers to a {}; expected a storage (of a model, save its state_dict())", quote(what));
   if (parts.size() != 5 && parts.size() != 6) reject("a storage of {} parts; expected 5 or 6", parts.size());
 
   const PytorchGlobal* type = global(parts[1]);

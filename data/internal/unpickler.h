@@ -18,13 +18,23 @@
 namespace saw {
 namespace data {
 
+/// A storage as a pickle mentions it, and the element type that its tensors have.
+struct StorageRequest {
+  std::string_view key;
+  StoredType type;
+  std::uint64_t count;  ///< of units; a unit is an element, or a byte of a storage that does not know its type
+  std::uint64_t unit;   ///< bytes of one
+
+  std::uint64_t elements() const { return unit == size_of(type) ? count : count / size_of(type); }
+};
+
 /// Where the elements behind the tensors of a pickle come from.
 class StorageLoader {
  public:
   virtual ~StorageLoader() = default;
-  /// The storage of that key: memory for at least `count` elements of loaded_dtype(type). The same key gives the same
+  /// The storage: memory for at least request.elements() of loaded_dtype(request.type). The same key gives the same
   /// storage. Throws Error(io) where there is none, where it is smaller, and where it was asked for as another type.
-  virtual std::shared_ptr<Storage> load(std::string_view key, StoredType type, std::uint64_t count) = 0;
+  virtual std::shared_ptr<Storage> load(const StorageRequest& request) = 0;
 };
 
 /// An interpreter of the pickles that torch.save writes (protocols 2 to 5). It builds None, bool, int, float, str,

@@ -122,12 +122,15 @@ Unpickler::Index Unpickler::make_tensor(const PytorchGlobal& function, std::span
 
   const StorageReference& storage = references_[static_cast<std::size_t>(node(arguments[0]).begin)];
   const StoredType type = fewest == 7 ? tensor_dtype(storage, arguments[6]) : storage.type;
-  const std::uint64_t width = storage.typed ? 1 : size_of(type);  // an untyped storage counts bytes
-  const TensorView view = checked_view(arguments, storage.visible / width);
-  std::shared_ptr<Storage> memory = storages_.load(document_.text_of(node(storage.key)), type, storage.count / width);
+  const std::uint64_t units = storage.typed ? 1 : size_of(type);  // of an element: an untyped storage counts bytes
+  const TensorView view = checked_view(arguments, storage.visible / units);
+  std::shared_ptr<Storage> memory = storages_.load({.key = document_.text_of(node(storage.key)),
+                                                    .type = type,
+                                                    .count = storage.count,
+                                                    .unit = size_of(type) / units});
 
   document_.tensors.emplace_back(std::move(memory), view.shape, view.strides,
-                                 view.offset + static_cast<std::int64_t>(storage.begin / width), loaded_dtype(type));
+                                 view.offset + static_cast<std::int64_t>(storage.begin / units), loaded_dtype(type));
   return make({.kind = Kind::tensor, .begin = document_.tensors.size() - 1});
 }
 

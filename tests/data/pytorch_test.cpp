@@ -1,0 +1,653 @@
+#include "saw/data/pytorch.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+#include <limits>
+
+#include "data/raises.h"
+#include "data/zip_bytes.h"
+#include "saw/autograd/memory.h"
+#include "saw/autograd/ops/creation.h"
+#include "saw/data/npy.h"
+#include "support/files.h"
+
+using namespace saw;
+using data::load_pytorch;
+using data::load_pytorch_state_dict;
+using data::load_pytorch_tensor;
+using data::PytorchValue;
+using data::save_pytorch;
+using test::bytes_of;
+using test::zip_bytes;
+using Kind = data::PytorchValue::Kind;
+
+namespace {
+
+std::string golden(const std::string& name) { return test::directory() / "golden" / "pytorch" / name; }
+
+std::vector<float> counted(std::size_t n, float scale = 1.0F) {
+  std::vector<float> values(n);
+  for (std::size_t i = 0; i < n; ++i) values[i] = scale * static_cast<float>(i);
+  return values;
+}
+
+class Files {
+ public:
+  std::string path(const std::string& name = "t.pt") const { return directory_ / name; }
+  PytorchValue load(const std::string& bytes) const {
+    test::write_file(path(), bytes);
+    return load_pytorch(path());
+  }
+  // The error that loading these bytes raises, without the path before it.
+  std::string error(const std::string& bytes) const {
+    std::string text = test::raised(ErrorKind::io, [&] { load(bytes); });
+    CHECK(text.starts_with(path() + ": "));
+    text.erase(0, path().size() + 2);
+    CHECK(text.find('\n') == std::string::npos);
+    return text;
+  }
+  std::ptrdiff_t count() const {
+    return std::distance(std::filesystem::directory_iterator(directory_.path()), std::filesystem::directory_iterator());
+  }
+  const test::TemporaryDirectory& directory() const { return directory_; }
+
+ private:
+  test::TemporaryDirectory directory_;
+};
+
+// ---- pickles, by hand ----
+
+std::string text(std::string_view value) {
+  return "X" + bytes_of(static_cast<std::uint32_t>(value.size())) + std::string(value);
+}
+
+std::string integer(std::int64_t value) { return "\x8a\x08" + bytes_of(value); }
+
+std::string tuple(const std::vector<std::int64_t>& values) {
+  std::string result = "(";
+  for (const std::int64_t value : values) result += integer(value);
+  return result + "t";
+}
+
+std::string global(const std::string& module, const std::string& name) { return "c" + module + "\n" + name + "\n"; }
+
+struct TensorPickle {
+  std::string type = "FloatStorage";
+  std::string key = "0";
+  std::int64_t count = 6;
+  std::int64_t offset = 0;
+  std::vector<std::int64_t> shape = {2, 3};
+  std::vector<std::int64_t> strides = {3, 1};
+  std::string view = "";  // the sixth part of the persistent id in old files
+};
+
+std::string storage(const TensorPickle& t) {
+  return "(" + text("storage") + global("torch", t.type) + text(t.key) + text("cpu") + integer(t.count) + t.view + "tQ";
+}
+
+std::string tensor_pickle(const TensorPickle& t) {
+  return global("torch._utils", "_rebuild_tensor_v2") + "(" + storage(t) + integer(t.offset) + tuple(t.shape) +
+         tuple(t.strides) + "\x89" + global("collections", "OrderedDict") + ")RtR";
+}
+
+std::string pickle(const std::string& opcodes) { return "\x80\x02" + opcodes + "."; }
+
+// An archive of that pickle, with six floats as storage "0".
+std::string archive(const std::string& opcodes, std::vector<test::ZipEntry> more = {}) {
+  std::vector<test::ZipEntry> entries{{"a/data.pkl", pickle(opcodes)}, {"a/data/0", bytes_of(counted(6))}};
+  entries.insert(entries.end(), more.begin(), more.end());
+  return zip_bytes(entries);
+}
+
+std::string legacy(const std::string& opcodes, const std::string& keys, const std::string& content) {
+  return "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19." + pickle("M\xe9\x03") + pickle("}") +
+         pickle(opcodes) + pickle(keys) + content;
+}
+
+// Everything that the golden "structure" files hold.
+void check_structure(const PytorchValue& value) {
+  REQUIRE(value.kind() == Kind::dict);
+  CHECK(value.size() == 27);
+  const Tensor base = value.at("base").tensor();
+  CHECK(base.shape() == Shape{3, 4});
+  CHECK(base.to_vector<float>() == counted(12));
+  CHECK_FALSE(base.requires_grad());
+  const Tensor transposed = value.at("transposed").tensor();
+  CHECK(transposed.shape() == Shape{4, 3});
+  CHECK(transposed.to_vector<float>() == std::vector<float>{0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11});
+  CHECK(value.at("strided").tensor().to_vector<float>() == std::vector<float>{4, 6, 8, 10});
+  CHECK(value.at("scalar_view").tensor().shape() == Shape{});
+  CHECK(value.at("scalar_view").tensor().item() == 11.0);
+  const Tensor expanded = value.at("expanded").tensor();
+  CHECK(expanded.shape() == Shape{5, 4});
+  CHECK(expanded.strides() == Strides{0, 1});
+  for (const char* view : {"transposed", "strided", "scalar_view", "expanded"})
+    CHECK(value.at(view).tensor().storage() == base.storage());
+  CHECK(value.at("own").tensor().storage() != base.storage());
+  CHECK(value.at("own").tensor().to_vector<float>() == counted(12));
+  CHECK(value.at("scalar").tensor().dtype() == float64);
+  CHECK(value.at("scalar").tensor().item() == 3.5);
+  CHECK(value.at("empty").tensor().shape() == Shape{0, 3});
+  CHECK(value.at("parameter").tensor().to_vector<float>() == std::vector<float>{1.5, -2.5});
+  CHECK(value.at("none").is_none());
+  CHECK(value.at("true").boolean());
+  CHECK(value.at("int").integer() == -5);
+  CHECK(value.at("int").real() == -5.0);
+  CHECK(value.at("large").integer() == std::int64_t{1} << 40);
+  CHECK(value.at("largest").integer() == std::numeric_limits<std::int64_t>::max());
+  CHECK(value.at("smallest").integer() == std::numeric_limits<std::int64_t>::min());
+  CHECK(value.at("float").real() == 0.1);
+  CHECK(value.at("string").string() == "naïve");
+  CHECK(value.at("bytes").bytes() == "a\xff");
+  CHECK(value.at("no_bytes").bytes().empty());
+  const PytorchValue list = value.at("list");
+  REQUIRE(list.kind() == Kind::list);
+  CHECK(list.element(0).integer() == 1);
+  CHECK(list.element(1).element(0).integer() == 2);
+  CHECK(list.element(1).element(1).size() == 0);
+  const PytorchValue tuple = value.at("tuple");
+  REQUIRE(tuple.kind() == Kind::tuple);
+  CHECK(tuple.size() == 5);
+  CHECK(tuple.element(1).element(1).kind() == Kind::tuple);
+  CHECK(tuple.element(4).integer() == 5);
+  CHECK(value.at("set").element(0).integer() == 7);
+  CHECK(value.at("counter").at("a").integer() == 2);
+  CHECK(value.at("ordered").key(0).string() == "z");
+  CHECK(value.at("ordered").value(1).integer() == 2);
+  CHECK(value.at("size").element(1).integer() == 4);
+  CHECK(value.at("dtype").string() == "torch.float16");
+  CHECK(value.at("device").string() == "cuda:1");
+}
+
+}  // namespace
+
+// ---- what PyTorch wrote ----
+
+TEST_CASE("pytorch: a tensor, in both forms") {
+  for (const char* name : {"tensor.pt", "tensor_legacy.pt"}) {
+    CAPTURE(name);
+    const Tensor x = load_pytorch_tensor(golden(name));
+    CHECK(x.dtype() == float32);
+    CHECK(x.shape() == Shape{3, 4});
+    CHECK(x.is_contiguous());
+    CHECK(x.to_vector<float>() == counted(12, 0.5F));
+  }
+}
+
+TEST_CASE("pytorch: every element type that is read") {
+  for (const char* name : {"dtypes.pt", "dtypes_legacy.pt"}) {
+    CAPTURE(name);
+    const StateDict tensors = load_pytorch_state_dict(golden(name));
+    CHECK(tensors.size() == 13);
+    for (const auto& each : tensors) {
+      const std::string& dtype = each.first;
+      CAPTURE(dtype);
+      const Tensor& x = each.second;
+      if (dtype == "float64") {
+        CHECK(x.to_vector<double>() == std::vector<double>{0, 1, 0, 1});
+      } else if (dtype.find("float") != std::string::npos) {
+        CHECK(x.to_vector<float>() == std::vector<float>{0, 1, 0, 1});
+      } else if (dtype == "bool") {
+        CHECK(x.to_vector<bool>() == std::vector<bool>{false, true, false, true});
+      } else {
+        CHECK(x.to_vector<std::int64_t>() == std::vector<std::int64_t>{0, 1, 0, 1});
+      }
+    }
+  }
+}
+
+TEST_CASE("pytorch: views, shared storage, containers, numbers and strings") {
+  for (const char* name : {"structure.pt", "structure_legacy.pt", "structure_protocol4.pt", "structure_protocol5.pt"}) {
+    CAPTURE(name);
+    check_structure(load_pytorch(golden(name)));
+  }
+}
+
+TEST_CASE("pytorch: a checkpoint with an optimizer's state") {
+  for (const char* name : {"checkpoint.pt", "checkpoint_legacy.pt"}) {
+    CAPTURE(name);
+    const PytorchValue checkpoint = load_pytorch(golden(name));
+    CHECK(checkpoint.at("epoch").integer() == 3);
+    const PytorchValue optimizer = checkpoint.at("optimizer");
+    const PytorchValue state = optimizer.at("state");
+    CHECK(state.size() == 4);
+    CHECK(state.key(1).integer() == 1);
+    CHECK(state.value(1).at("step").tensor().item() == 1.0);
+    CHECK(state.value(0).at("exp_avg").tensor().shape() == Shape{1, 2});
+    const PytorchValue group = optimizer.at("param_groups").element(0);
+    CHECK(group.at("betas").element(1).real() == 0.999);
+    CHECK(group.at("foreach").is_none());
+
+    const StateDict model = load_pytorch_state_dict(golden(name));
+    std::vector<std::string> names;
+    for (const auto& each : model) names.push_back(each.first);
+    CHECK(names == std::vector<std::string>{"0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean",
+                                            "1.running_var", "1.num_batches_tracked"});
+    CHECK(find_tensor(model, "0.weight").to_vector<float>() == std::vector<float>{1, 1});
+    CHECK(find_tensor(model, "1.running_mean").to_vector<float>()[0] == doctest::Approx(0.7));
+    CHECK(find_tensor(model, "1.num_batches_tracked").item() == 1.0);
+  }
+}
+
+TEST_CASE("pytorch: what is not as it was asked for") {
+  const auto error = [](const std::string& name, auto&& load) {
+    std::string text = test::raised(ErrorKind::io, [&] { load(golden(name)); });
+    CHECK(text.starts_with(golden(name) + ": "));
+    return text.substr(golden(name).size() + 2);
+  };
+  CHECK(error("structure.pt", load_pytorch_tensor) == "it holds a dict; expected one tensor");
+  CHECK(error("tensor.pt", load_pytorch_state_dict) == "it holds a tensor; expected a dict of tensors");
+  CHECK(error("structure.pt", load_pytorch_state_dict) ==
+        "the entry \"none\" is a None; expected tensors, or a dict of them as \"state_dict\" or \"model\"");
+  const PytorchValue value = load_pytorch(golden("structure.pt"));
+  const auto wrong = [](ErrorKind kind, auto&& f) { return test::raised(kind, f); };
+  CHECK(wrong(ErrorKind::argument, [&] { value.tensor(); }) == "pytorch value: wrong kind; got dict; expected tensor");
+  CHECK(wrong(ErrorKind::argument, [&] { value.at("int").string(); }) ==
+        "pytorch value: wrong kind; got int; expected str");
+  CHECK(wrong(ErrorKind::argument, [&] { value.at("list").find("x"); }) ==
+        "pytorch value: wrong kind; got list; expected dict");
+  CHECK(wrong(ErrorKind::argument, [&] { value.at("dtype").size(); }) ==
+        "pytorch value: wrong kind; got str; expected tuple, list or dict");
+  CHECK(wrong(ErrorKind::argument, [&] { value.at("missing"); }) == "pytorch value: the dict has no \"missing\"");
+  CHECK(wrong(ErrorKind::index, [&] { value.at("list").element(2); }) ==
+        "pytorch value: beyond the end; got 2; size 2");
+  CHECK(wrong(ErrorKind::argument, [&] { PytorchValue().integer(); }) ==
+        "pytorch value: wrong kind; got None; expected int");
+  CHECK(PytorchValue().is_none());
+}
+
+// ---- what other versions wrote ----
+
+TEST_CASE("pytorch: archives of other versions") {
+  const Files files;
+  // Keys that are addresses, no record that says the order of bytes, a root of any name, other orders of entries.
+  const std::string other = pickle(tensor_pickle({.key = "94110339"}));
+  for (const auto& entries : std::vector<std::vector<test::ZipEntry>>{
+           {{"uttr-1/data.pkl", other}, {"uttr-1/data/94110339", bytes_of(counted(6))}, {"uttr-1/version", "3\n"}},
+           {{"x/version", "3\n"}, {"x/data/94110339", bytes_of(counted(6))}, {"x/data.pkl", other}},
+           {{"x/", ""}, {"x/data.pkl", other}, {"x/byteorder", "little"}, {"x/data/94110339", bytes_of(counted(7))}}}) {
+    const Tensor x = files.load(zip_bytes(entries)).tensor();
+    CHECK(x.shape() == Shape{2, 3});
+    CHECK(x.to_vector<float>() == counted(6));
+  }
+  // Big-endian machines.
+  std::string swapped = bytes_of(counted(6));
+  for (std::size_t i = 0; i < swapped.size(); i += 4) std::reverse(swapped.begin() + i, swapped.begin() + i + 4);
+  CHECK(
+      files.load(zip_bytes({{"x/data.pkl", pickle(tensor_pickle({}))}, {"x/byteorder", "big"}, {"x/data/0", swapped}}))
+          .tensor()
+          .to_vector<float>() == counted(6));
+  // The first way to make a tensor, storages named after the GPU, strings of Python 2, a storage without a record.
+  CHECK(files
+            .load(archive(global("torch._utils", "_rebuild_tensor") + "((U\x07storage" +
+                          global("torch.cuda", "FloatStorage") + "U\x01" + "0U\x06" + "cuda:0" + integer(6) + "tQ" +
+                          integer(1) + tuple({2}) + tuple({3}) + "tR"))
+            .tensor()
+            .to_vector<float>() == std::vector<float>{1, 4});
+  CHECK(
+      files.load(archive(tensor_pickle({.key = "none", .count = 0, .shape = {0}, .strides = {1}}))).tensor().shape() ==
+      Shape{0});
+  // OrderedDict of Python 2.
+  const PytorchValue dict = files.load(archive(global("collections", "OrderedDict") + "(](](" + text("a") + "K\x01" +
+                                               "e](" + text("b") + "K\x02" + "eetR"));
+  CHECK(dict.key(1).string() == "b");
+  CHECK(dict.at("a").integer() == 1);
+  // A stride that means nothing.
+  CHECK(files.load(archive(tensor_pickle({.shape = {1, 6}, .strides = {std::numeric_limits<std::int64_t>::max(), 1}})))
+            .tensor()
+            .is_contiguous());
+}
+
+TEST_CASE("pytorch: the old form, with views of storages") {
+  const Files files;
+  const std::string view = "(" + text("7") + integer(2) + integer(4) + "t";
+  const std::string two =
+      tensor_pickle({.view = "N"}) + tensor_pickle({.offset = 1, .shape = {3}, .strides = {1}, .view = view}) + "\x86";
+  const std::string six = bytes_of<std::int64_t>(6) + bytes_of(counted(6));
+  const PytorchValue both = files.load(legacy(two, "](" + text("0") + "e", six));
+  CHECK(both.element(0).tensor().to_vector<float>() == counted(6));
+  CHECK(both.element(1).tensor().to_vector<float>() == std::vector<float>{3, 4, 5});
+  CHECK(both.element(0).tensor().storage() == both.element(1).tensor().storage());
+
+  const std::string one = tensor_pickle({.view = "N"}), keys = "](" + text("0") + "e";
+  CHECK(files.load(legacy(one, keys, six)).tensor().to_vector<float>() == counted(6));
+  CHECK(files.load(legacy("K\x05", "]", "")).integer() == 5);
+  CHECK(files.error(legacy(one, keys, six.substr(0, six.size() - 1))) == "the file is cut short in storage \"0\"");
+  CHECK(files.error(legacy(one, keys, six.substr(0, 7))) == "the file is cut short in storage \"0\"");
+  CHECK(files.error(legacy(one, keys, bytes_of<std::int64_t>(5) + bytes_of(counted(6)))) ==
+        "storage \"0\" has the wrong size; got 5 elements; expected 6");
+  CHECK(files.error(legacy(one, "]", six)) == "storage \"0\" is missing");
+  CHECK(files.error(legacy(one, "](" + text("0") + text("0") + "e", six + six)) == "storage \"0\" comes twice");
+  CHECK(files.error(legacy(one, "](" + text("1") + "e", six)) == "storage \"1\" belongs to no tensor");
+  CHECK(files.error(legacy(one, "K\x01", six)) == "the keys of its storages are no list");
+  CHECK(files.error(legacy(one, "](K\x01" + std::string("e"), six)) == "the key of a storage is no str");
+  CHECK(files.error(legacy(tensor_pickle({.count = std::int64_t{1} << 40, .view = "N"}), keys, six)) ==
+        "storage \"0\" cannot lie in this file; got 1099511627776 elements of float32");
+  CHECK(files.error(legacy(one + tensor_pickle({.type = "IntStorage", .view = "N"}) + "\x86", keys, six)) ==
+        "storage \"0\" is used both as 6 elements of float32 and as 6 of int32");
+  CHECK(files.error(legacy(tensor_pickle({.view = "(" + text("7") + integer(3) + integer(4) + "t"}), keys, six))
+            .ends_with("a view of elements 3 to 7 of a storage of 6"));
+  CHECK(files.error(legacy(tensor_pickle({.shape = {5}, .strides = {1}, .view = view}), keys, six))
+            .ends_with("a tensor of shape (5,) reaches beyond its storage of 4 elements"));
+  const std::string file = legacy(one, keys, six);
+  for (std::size_t size = 0; size < file.size(); ++size) {
+    CAPTURE(size);
+    files.error(file.substr(0, size));
+  }
+  std::string other_version = file;
+  other_version[other_version.find('M') + 1] = '\x01';
+  CHECK(files.error(other_version) == "not a PyTorch file: a protocol other than 1001");
+}
+
+// ---- files that should not be believed ----
+
+TEST_CASE("pytorch: files of something else") {
+  const Files files;
+  CHECK(files.error("") == "not a PyTorch file; got \"\" at its beginning; expected a zip archive or PyTorch's pickle");
+  CHECK(files.error("hello world") ==
+        "not a PyTorch file; got \"hello wo\" at its beginning; expected a zip archive or PyTorch's pickle");
+  CHECK(files.error(pickle("N")).starts_with("not a PyTorch file; got \"\\x80\\x02N.\""));
+  CHECK(files.error(std::string(257, '\0') + "ustar" + std::string(300, '\0')) ==
+        "a tar archive, as PyTorch wrote before 0.1.10; load and save it once with PyTorch");
+  CHECK(files.error("PK\3\4").starts_with("not a zip archive that can be read: "));
+  CHECK(files.error(zip_bytes({})) == "not a PyTorch file: an empty zip archive");
+  CHECK(files.error(zip_bytes({{"data.pkl", pickle("N")}})) ==
+        "not a PyTorch file: a zip archive without \"data.pkl\"");
+  CHECK(files.error(zip_bytes({{"a/x", ""}, {"b/data.pkl", pickle("N")}})) ==
+        "not a PyTorch file: a zip archive without \"a/data.pkl\"");
+  CHECK(test::raised(ErrorKind::io, [] { load_pytorch("/dev/null"); }) ==
+        "/dev/null: not a PyTorch file: not a regular file");
+  CHECK(test::raised(ErrorKind::io, [&] { load_pytorch(files.path("missing")); }) ==
+        files.path("missing") + ": cannot read; No such file or directory");
+}
+
+TEST_CASE("pytorch: TorchScript modules are recognised") {
+  const Files files;
+  const std::string refused =
+      "a TorchScript module (torch.jit.save), which is a program; expected what torch.save writes";
+  for (const std::string name : {"m/code/__torch__.py", "m/constants.pkl"}) {
+    const std::string file = zip_bytes({{"m/data.pkl", pickle("N")}, {name, "x"}});
+    CHECK(files.error(file) == refused);
+    CHECK(data::is_torchscript(files.path()));
+  }
+  CHECK_FALSE(data::is_torchscript(golden("tensor.pt")));
+  CHECK_FALSE(data::is_torchscript(golden("tensor_legacy.pt")));
+  test::write_file(files.path(), "PK\3\4");
+  CHECK_FALSE(data::is_torchscript(files.path()));
+  CHECK(test::raised(ErrorKind::io, [&] { data::is_torchscript(files.path("missing")); }) ==
+        files.path("missing") + ": cannot read; No such file or directory");
+}
+
+TEST_CASE("pytorch: containers that lie") {
+  const Files files;
+  const std::string x = tensor_pickle({}), six = bytes_of(counted(6));
+  const auto error = [&](const std::vector<test::ZipEntry>& more) {
+    std::vector<test::ZipEntry> entries{{"a/data.pkl", pickle(x)}};
+    entries.insert(entries.end(), more.begin(), more.end());
+    return files.error(zip_bytes(entries));
+  };
+  CHECK(error({}) == "record \"a/data/0\" is missing");
+  CHECK(error({{"a/data/0", six, 0, 0, 123}}) ==
+        "record \"a/data/0\" cannot be read: its checksum is wrong; the file is damaged");
+  CHECK(error({{"a/data/0", six.substr(1)}}) ==
+        "record \"a/data/0\" is too short; got 5 elements of float32; expected 6");
+  CHECK(error({{"a/data/0", six}, {"a/data/0", six}}) == "two records have the name \"a/data/0\"");
+  CHECK(error({{"a/data/0", six, 8}}) ==
+        "record \"a/data/0\" is compressed; PyTorch reads and writes records as they are");
+  CHECK(error({{"a/data/0", six, 12}}) ==
+        "record \"a/data/0\" is compressed; got method 12; expected stored or deflated");
+  CHECK(error({{"a/data/0", six, 0, 1}}) == "record \"a/data/0\" is encrypted");
+  CHECK(error({{"a/data/0", six, 0, 0, std::nullopt, 4'000'000'000U}}) ==
+        "record \"a/data/0\" has an impossible size; got 4000000000 bytes in 24 bytes of the file");
+  CHECK(error({{"a/data/0", six, 0, 0, std::nullopt, 4'000'000'000U, 4'000'000'000U}}) ==
+        "record \"a/data/0\" runs past the end of the file or overlaps others; got 4000000000 bytes");
+  CHECK(error({{"a/data/0", std::string(500, '\0')},
+               {.name = "a/data/1", .content = std::string(500, '\0'), .same_place_as = 1},
+               {.name = "a/data/2", .content = std::string(500, '\0'), .same_place_as = 1}}) ==
+        "record \"a/data/1\" runs past the end of the file or overlaps others; got 500 bytes");
+  CHECK(error({{"a/data/0", six}, {"a/byteorder", "middle"}}) ==
+        "the record byteorder says \"middle\"; expected \"little\" or \"big\"");
+  // Every cut is seen.
+  const std::string file = archive(x);
+  for (std::size_t size = 0; size < file.size(); ++size) {
+    CAPTURE(size);
+    files.error(file.substr(0, size));
+  }
+}
+
+TEST_CASE("pytorch: pickles that ask for more than tensors") {
+  const Files files;
+  const auto error = [&](const std::string& opcodes) {
+    std::string text = files.error(archive(opcodes));
+    const std::string prefix = "its pickle cannot be read at byte ";
+    CHECK(text.starts_with(prefix));
+    return text.substr(std::min(text.find(": ") + 2, text.size()));
+  };
+  const std::string only =
+      ", which is not among what it may use; expected dense tensors, containers, numbers and strings (of a model, its "
+      "state_dict())";
+  CHECK(error(global("os", "system") + "(" + text("true") + "tR") == "it asks for \"os.system\"" + only);
+  CHECK(error(global("builtins", "eval")) == "it asks for \"builtins.eval\"" + only);
+  CHECK(error(text("posix") + text("system") + "\x93") == "it asks for \"posix.system\"" + only);
+  CHECK(error(global("torch._utils", "_rebuild_sparse_tensor")) ==
+        "it asks for \"torch._utils._rebuild_sparse_tensor\"" + only);
+  CHECK(error(global("torch._utils", "_rebuild_tensor_v2\t")).starts_with("it asks for "));
+  CHECK(error("i") == "opcode 0x69 is not among those that torch.save writes");
+  CHECK(error("\x81") == "opcode 0x81 is not among those that torch.save writes");
+  CHECK(error("\x82\x01") == "opcode 0x82 is not among those that torch.save writes");
+  CHECK(error("\x80\x01N") == "protocol 1; expected 2 to 5");
+  CHECK(error("\x80\x06N") == "protocol 6; expected 2 to 5");
+  CHECK(error(storage({})) == "it holds a storage; expected tensors, containers, numbers and strings");
+  CHECK(error(global("torch", "Size")) == "it holds a global; expected tensors, containers, numbers and strings");
+  CHECK(error("(" + text("module") + "NNNtQ") ==
+        "it refers to a \"module\"; expected a storage (of a model, save its state_dict())");
+  CHECK(error(tensor_pickle({.type = "ComplexFloatStorage"})) == "elements of ComplexFloatStorage cannot be read");
+  CHECK(error(tensor_pickle({.type = "QInt8Storage"})) == "elements of QInt8Storage cannot be read");
+  CHECK(error(text("no UTF-8 \xff")) == "a string is not UTF-8; got \"no UTF-8 \\xff\"");
+  CHECK(error("\x8a\x09" + std::string(9, '\1')) == "an integer of 9 bytes; expected at most 8");
+  CHECK(error(text("x") + ")R") == "it calls a str");
+  CHECK(error(global("torch", "FloatStorage") + ")R") == "it calls torch.FloatStorage");
+  CHECK(error(global("torch", "Size") + "NR") == "the arguments of a call: got a None; expected a tuple");
+  CHECK(error("]K\x01" + std::string("b")) == "it sets attributes of a list; expected a dict");
+  // Wrong things in the right places.
+  CHECK(error("N(NNu") == "it sets an item of a None; expected a dict");
+  CHECK(error("}(Nu") == "a key without a value");
+  CHECK(error("}Na") == "it appends to a dict; expected a list");
+  CHECK(error(global("torch._utils", "_rebuild_parameter") + "NNN\x87R") == "a parameter that is no tensor");
+  CHECK(error(global("torch._utils", "_rebuild_tensor_v2") + ")R") ==
+        "_rebuild_tensor_v2 of 0 arguments; expected 6 to 7");
+  CHECK(error(global("_codecs", "encode") + text("x") + text("utf-16") + "\x86R") ==
+        "text that is encoded otherwise than by latin1");
+  CHECK(error(global("_codecs", "encode") + text("ā") + text("latin1") + "\x86R") == "bytes beyond 255");
+}
+
+TEST_CASE("pytorch: pickles that are broken") {
+  const Files files;
+  const auto error = [&](const std::string& opcodes) {
+    const std::string text = files.error(archive(opcodes));
+    return text.substr(std::min(text.find(": ") + 2, text.size()));
+  };
+  CHECK(error("") == "a value is missing");
+  CHECK(error("NN") == "it stops with values left over");
+  CHECK(error("(N") == "it stops with values left over");
+  CHECK(error("N(") == "a value is missing");
+  CHECK(error("t") == "a mark is missing");
+  CHECK(error("(e") == "a value is missing");
+  CHECK(error("](Na") == "a value is missing");  // the list lies below the mark
+  CHECK(error("N\x86") == "a value is missing");
+  CHECK(error("h\1") == "memo slot 1 is empty");
+  CHECK(error("j" + bytes_of(4'000'000'000U)) == "memo slot 4000000000 is empty");
+  CHECK(error("Nr" + bytes_of(4'000'000'000U)) == "memo slot 4000000000 comes after slot 0");
+  CHECK(error("X" + bytes_of(4'000'000'000U) + "x") == "it is cut short");
+  CHECK(error("\x8d" + bytes_of(~std::uint64_t{0})) == "it is cut short");
+  CHECK(error("ctorch" + std::string(2000, 'x')) == "a name without end");
+  CHECK(files.error(zip_bytes({{"a/data.pkl", "\x80\x02N"}})).ends_with("it is cut short"));
+}
+
+TEST_CASE("pytorch: tensors that do not fit their storage") {
+  const Files files;
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
+  const auto error = [&](const TensorPickle& t) {
+    const std::string text = files.error(archive(tensor_pickle(t)));
+    return text.substr(std::min(text.find(": ") + 2, text.size()));
+  };
+  CHECK(error({.offset = 1}) == "a tensor of shape (2, 3) reaches beyond its storage of 6 elements");
+  CHECK(error({.shape = {7}, .strides = {1}}) == "a tensor of shape (7,) reaches beyond its storage of 6 elements");
+  CHECK(error({.strides = {4, 1}}) == "a tensor of shape (2, 3) reaches beyond its storage of 6 elements");
+  CHECK(error({.strides = {huge, 1}}) == "a tensor of shape (2, 3) reaches beyond its storage of 6 elements");
+  CHECK(error({.offset = huge, .shape = {}, .strides = {}}) ==
+        "a tensor of shape () reaches beyond its storage of 6 elements");
+  CHECK(error({.shape = {huge, huge}, .strides = {0, 0}}) == "a tensor of too many elements");
+  CHECK(error({.shape = {huge, 0}, .strides = {0, 0}}) == "a tensor of too many elements");
+  CHECK(error({.strides = {1}}) == "a tensor of 2 sizes and 1 strides");
+  CHECK(error({.shape = std::vector<std::int64_t>(9, 1), .strides = std::vector<std::int64_t>(9, 1)}) ==
+        "a tensor of 9 dimensions; expected at most 8");
+  CHECK(error({.shape = {-2, 3}}) == "the size of a tensor: got -2; expected no negative number");
+  CHECK(error({.strides = {-3, 1}}) == "the stride of a tensor: got -3; expected no negative number");
+  CHECK(error({.offset = -1}) == "the offset of a tensor: got -1; expected no negative number");
+  CHECK(error({.count = -1}) == "the size of a storage: got -1; expected no negative number");
+  CHECK(files.error(archive(tensor_pickle({.count = 7}))) ==
+        "record \"a/data/0\" is too short; got 6 elements of float32; expected 7");
+  CHECK(files.error(archive(tensor_pickle({.count = huge}))) ==
+        "record \"a/data/0\" is too short; got 6 elements of float32; expected 9223372036854775807");
+  CHECK(files.error(archive(tensor_pickle({}) + tensor_pickle({.type = "IntStorage"}) + "\x86")) ==
+        "storage \"0\" is used both as float32 and as int32");
+  CHECK(files.error(archive(tensor_pickle({.type = "BoolStorage", .shape = {6}, .strides = {1}}))) ==
+        "record \"a/data/0\": a bool that is neither 0 nor 1; got 128");
+  // Expanded views cost nothing, however large.
+  reset_peak_memory();
+  const std::size_t before = memory_stats().active_bytes;
+  const Tensor expanded =
+      files.load(archive(tensor_pickle({.shape = {std::int64_t{1} << 40, 6}, .strides = {0, 1}}))).tensor();
+  CHECK(expanded.shape() == Shape{std::int64_t{1} << 40, 6});
+  CHECK(memory_stats().peak_bytes - before < 4096);
+}
+
+TEST_CASE("pytorch: values that would never end") {
+  const Files files;
+  CHECK(files.error(archive("]q\1h\1a")) == "a list contains itself");
+  CHECK(files.error(archive("}q\1K\1(h\1ts")) == "a dict contains itself");
+  std::string deep = "N";
+  for (int i = 0; i < 1'000'000; ++i) deep += "\x85";
+  CHECK(files.error(archive(deep)) == "values are nested too deep; expected at most 1000 levels");
+  deep.resize(1 + 999);
+  PytorchValue value = files.load(archive(deep));
+  for (int i = 0; i < 999; ++i) value = value.element(0);
+  CHECK(value.is_none());
+  // A pair of a pair of a pair …, each of which is one pair twice: small here, 2⁴⁰ values when written out.
+  std::string doubled = "N";
+  for (int i = 0; i < 40; ++i) doubled += std::string("q") + static_cast<char>(i) + "h" + static_cast<char>(i) + "\x86";
+  CHECK(files.error(archive(doubled)) == "values share parts so often that they would be more than 10000000 without");
+  CHECK(files.error(archive("}(" + text("a") + "N" + text("b") + "N" + text("a") + "Nu")) ==
+        "a dict has the key \"a\" twice");
+  CHECK(files.error(archive("}(K\1NK\1Nu")) == "a dict has the key 1 twice");
+  CHECK(files.error(archive("})Ns")) == "a dict has a tuple as a key; expected a str, int, float, bool or None");
+  CHECK(files.error(archive("](" + storage({}) + "e")) ==
+        "it holds a storage without a tensor; expected tensors, containers, numbers and strings");
+}
+
+// ---- what saw writes ----
+
+namespace {
+
+// Tensors in every layout, as golden_pytorch.py --check expects them.
+StateDict varied_state() {
+  const Tensor base = arange(0, 12).reshape({3, 4});
+  const Tensor other = tensor({{0.0, 0.0, 0.0, 0.0}, {8.0, 10.0, 12.0, 14.0}});
+  return {{"base", base},
+          {"tied", base},
+          {"transposed", base.transpose(0, 1)},
+          {"strided", base.slice(0, 1, 3).slice(1, 0, 4, 2)},
+          {"row", other.select(0, 1)},
+          {"scalar", scalar(3.5, float64)},
+          {"empty", zeros({0, 3})},
+          {"ids", tensor(std::vector<std::int64_t>{-1, std::int64_t{1} << 62})},
+          {"mask", tensor(std::vector<bool>{true, false, true})},
+          {"naïve", ones({1, 1, 2})}};
+}
+
+Tensor halves() { return tensor(counted(12, 0.5F), {3, 4}); }
+
+}  // namespace
+
+TEST_CASE("pytorch: what is saved is loaded, and what shared memory still does") {
+  const Files files;
+  const StateDict state = varied_state();
+  state[0].second.set_requires_grad(true);
+  save_pytorch(files.path(), state);
+  CHECK(files.count() == 1);
+  const StateDict loaded = load_pytorch_state_dict(files.path());
+  REQUIRE(loaded.size() == state.size());
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    const std::string& name = state[i].first;
+    CAPTURE(name);
+    CHECK(loaded[i].first == name);
+    const Tensor &saved = state[i].second, &x = loaded[i].second;
+    CHECK(x.shape() == saved.shape());
+    REQUIRE(x.dtype() == saved.dtype());
+    if (x.dtype() == float32) CHECK(x.to_vector<float>() == saved.to_vector<float>());
+    if (x.dtype() == float64) CHECK(x.to_vector<double>() == saved.to_vector<double>());
+    if (x.dtype() == int64) CHECK(x.to_vector<std::int64_t>() == saved.to_vector<std::int64_t>());
+    if (x.dtype() == boolean) CHECK(x.to_vector<bool>() == saved.to_vector<bool>());
+  }
+  const auto storage = [&](const char* name) { return find_tensor(loaded, name).storage(); };
+  for (const char* view : {"tied", "transposed", "strided"}) CHECK(storage(view) == storage("base"));
+  CHECK(find_tensor(loaded, "strided").strides() == Strides{4, 2});
+  CHECK(storage("row")->bytes() == 4 * sizeof(float));  // not the whole matrix
+
+  save_pytorch(files.path(), halves());
+  CHECK(load_pytorch_tensor(files.path()).to_vector<float>() == counted(12, 0.5F));
+  save_pytorch(files.path(), StateDict{});
+  CHECK(load_pytorch_state_dict(files.path()).empty());
+  CHECK(load_pytorch(files.path()).kind() == Kind::dict);
+}
+
+TEST_CASE("pytorch: the same tensors give the same bytes, aligned as PyTorch aligns them") {
+  const Files files;
+  save_pytorch(files.path("1.pt"), varied_state());
+  save_pytorch(files.path("2.pt"), varied_state());
+  const std::string bytes = test::read_file(files.path("1.pt"));
+  CHECK((bytes == test::read_file(files.path("2.pt"))));
+  const std::string row = bytes_of(std::vector<float>{8, 10, 12, 14});
+  REQUIRE(bytes.find(row) != std::string::npos);
+  CHECK(bytes.find(row) % 64 == 0);
+}
+
+TEST_CASE("pytorch: what cannot be saved") {
+  const Files files;
+  const auto error = [&](const StateDict& state) {
+    return test::raised(ErrorKind::argument, [&] { save_pytorch(files.path(), state); });
+  };
+  const Tensor x = scalar(1.0);
+  CHECK(error({{"x", Tensor()}}) == "save_pytorch: tensor \"x\" is undefined");
+  CHECK(error({{"x", x}, {"y", x}, {"x", x}}) == "save_pytorch: two tensors have the name \"x\"");
+  CHECK(error({{"\xFF", x}}) == "save_pytorch: a name is not UTF-8; got \"\\xff\"");
+  CHECK(test::raised(ErrorKind::argument, [&] { save_pytorch(files.path(), Tensor()); }) ==
+        "save_pytorch: the tensor is undefined");
+  CHECK(files.count() == 0);
+  CHECK(test::raised(ErrorKind::io, [&] { save_pytorch(files.path("missing/t.pt"), x); }) ==
+        files.path("missing/t.pt") + ": cannot write; No such file or directory");
+}
+
+TEST_CASE("pytorch: PyTorch and NumPy read what is saved") {
+  const char* python = std::getenv("SAW_PYTHON");
+  if (python == nullptr) {
+    MESSAGE("skipped: SAW_PYTHON is not set to a Python that has torch and numpy");
+    return;
+  }
+  const Files files;
+  save_pytorch(files.path("tensor.pt"), halves());
+  save_pytorch(files.path("state.pt"), varied_state());
+  save_pytorch(files.path("empty.pt"), StateDict{});
+  data::save_npy(files.path("array.npy"), halves());
+  data::save_npy(files.path("fortran.npy"), varied_state()[0].second.transpose(0, 1));
+  data::save_npz(files.path("state.npz"), varied_state());
+  const std::string script = test::directory() / "golden" / "golden_pytorch.py";
+  const std::string command =
+      fmt::format("\"{}\" -B \"{}\" --check \"{}\"", python, script, files.directory().path().string());
+  CHECK(std::system(command.c_str()) == 0);
+}
