@@ -4,12 +4,6 @@
 //   build/bench/features --benchmark_filter='log_mel'
 
 #include <benchmark/benchmark.h>
-#include <saw/data/audio/audio.h>
-#include <saw/data/audio/augment.h>
-#include <saw/data/audio/kaldi_fbank.h>
-#include <saw/data/audio/log_mel.h>
-#include <saw/data/audio/mfcc.h>
-#include <saw/data/audio/normalize.h>
 #include <saw/saw.h>
 
 #include <functional>

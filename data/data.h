@@ -3,7 +3,11 @@
 // Corpora, vocabularies, batches and file formats.
 
 #include "saw/data/audio/audio.h"
+#include "saw/data/audio/augment.h"
+#include "saw/data/audio/kaldi_fbank.h"
 #include "saw/data/audio/log_mel.h"
+#include "saw/data/audio/mfcc.h"
+#include "saw/data/audio/normalize.h"
 #include "saw/data/batches.h"
 #include "saw/data/conllu.h"
 #include "saw/data/file.h"

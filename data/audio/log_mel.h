@@ -8,7 +8,11 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace data {
 
-/// Log-mel features as torchaudio's MelSpectrogram and a logarithm give them; the defaults are those of the HW04 data.
+/// Log-mel features as torchaudio's MelSpectrogram and a logarithm give them; the defaults are those of the HW04 data:
+///   y_m = ln max(Σ_k w_mk |X_k|², floor),
+/// with the Fourier transform X of a frame under a periodic Hann window, and triangles w_m that are straight over Hz
+/// and whose corners are equally far apart on the mel scale. A triangle that is so narrow that it lies between two
+/// points of the transform gives the floor, as it does there: fewer mels or a longer window help.
 struct LogMelOptions {
   std::int64_t sample_rate = 16000;
   std::int64_t window = 400;  ///< samples in a frame, and points of the Fourier transform (25 ms)

@@ -212,7 +212,8 @@ TEST_CASE("pink_noise: unit power, and the same power in every octave") {
         std::complex<double> sum = 0.0;
         for (std::size_t i = 0; i < points; ++i) {
           const double angle = 2.0 * std::numbers::pi / points * static_cast<double>(i);
-          sum += std::polar((0.5 - 0.5 * std::cos(angle)) * x[piece * points + i], -angle * static_cast<double>(k));
+          sum += (0.5 - 0.5 * std::cos(angle)) * static_cast<double>(x[piece * points + i]) *
+                 std::polar(1.0, -angle * static_cast<double>(k));
         }
         octaves[octave] += std::norm(sum) * static_cast<double>(std::size_t{1} << octave);
       }

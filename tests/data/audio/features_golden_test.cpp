@@ -55,10 +55,11 @@ void check_logarithms(const Tensor& actual, const Tensor& expected, double toler
 template <class F>
 void for_each_case(const Golden& golden, const std::string& kind, F&& check) {
   int count = 0;
-  for (const auto& [name, options] : golden.cases.items()) {
+  for (const auto& item : golden.cases.items()) {
+    const std::string& name = item.key();
     if (name.rfind(kind + ".", 0) != 0) continue;
     CAPTURE(name);
-    check(name, options);
+    check(name, item.value());
     ++count;
   }
   CHECK(count > 0);

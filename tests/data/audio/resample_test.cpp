@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <numbers>
-#include <utility>
 #include <vector>
 
 #include "data/raises.h"
@@ -38,7 +37,9 @@ double largest_inside(const data::Audio& sound) {
   return test::largest(sound.samples.slice(0, count / 4, count * 3 / 4));
 }
 
-using Rates = std::pair<std::int64_t, std::int64_t>;
+struct Rates {
+  std::int64_t from, to;
+};
 // Ratios with few and with many phases; those of the second line are interpolated between rows of a table.
 const Rates all_rates[] = {{8000, 16000},  {16000, 8000},  {44100, 16000}, {16000, 44100},
                            {48000, 16000}, {17600, 16000}, {44100, 15999}, {15999, 44100},
@@ -47,7 +48,8 @@ const Rates all_rates[] = {{8000, 16000},  {16000, 8000},  {44100, 16000}, {1600
 }  // namespace
 
 TEST_CASE("resample: sines of the pass band are kept") {
-  for (const auto& [from, to] : all_rates) {
+  for (const Rates& rates : all_rates) {
+    const std::int64_t from = rates.from, to = rates.to;
     const double nyquist = 0.5 * static_cast<double>(std::min(from, to));
     for (const double part : {0.01, 0.1, 0.3, 0.5, 0.7, 0.85, 0.895}) {
       CAPTURE(from);
@@ -61,7 +63,8 @@ TEST_CASE("resample: sines of the pass band are kept") {
 }
 
 TEST_CASE("resample: what the lower rate cannot hold is removed") {
-  for (const auto& [from, to] : all_rates) {
+  for (const Rates& rates : all_rates) {
+    const std::int64_t from = rates.from, to = rates.to;
     if (from <= to) continue;
     const double from_nyquist = 0.5 * static_cast<double>(from), to_nyquist = 0.5 * static_cast<double>(to);
     for (const double part : {0.01, 0.1, 0.5, 0.9}) {
@@ -88,7 +91,8 @@ TEST_CASE("resample: an impulse becomes the filter, symmetric and of the same su
 }
 
 TEST_CASE("resample: a constant stays exactly constant") {
-  for (const auto& [from, to] : all_rates) {
+  for (const Rates& rates : all_rates) {
+    const std::int64_t from = rates.from, to = rates.to;
     CAPTURE(from);
     CAPTURE(to);
     const Tensor result = data::resample({full({from / 4}, 0.7, float32), from}, to).samples;
