@@ -13,6 +13,7 @@
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/norm.h"
 #include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/relative_attention.h"
 #include "saw/autograd/ops/segment.h"
 #include "saw/autograd/ops/shape.h"
 #include "saw/autograd/ops/softmax.h"

@@ -350,7 +350,7 @@ std::vector<ErrorSample> relative_attention_errors() {
        "positions do not fit; got (4, 2, 4); expected an odd number of rows"},
       {"too few positions", call({.positions = zeros({1, 2, 4})}), ErrorKind::shape, "≥ 3"},
       {"positions' heads", call({.positions = zeros({3, 1, 4})}), ErrorKind::shape, "(rows, 2, 4)"},
-      {"content bias", call({.content_bias = zeros({8})}), ErrorKind::shape, "content_bias does not fit; got (8)"},
+      {"content bias", call({.content_bias = zeros({8})}), ErrorKind::shape, "content_bias does not fit; got (8,)"},
       {"position bias", call({.position_bias = zeros({2, 3})}), ErrorKind::shape, "expected (2, 4): heads, width"},
       {"window", call({.options = AttentionOptions::window(0, -2)}), ErrorKind::argument, "got left 0 and right -2"},
       {"dropout", call({.options = {.dropout = -0.5}}), ErrorKind::argument, "dropout is not a probability; got -0.5"},

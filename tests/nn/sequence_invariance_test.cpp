@@ -164,6 +164,12 @@ const std::vector<Entry>& entries() {
              width, 1, nn::MultiHeadAttentionOptions{.attention = AttentionOptions::window(1, 2)});
        }},
       {"MultiHeadAttention", "cross", cross_attention},
+      {"RelativeMultiHeadAttention", "full", [] { return plain<nn::RelativeMultiHeadAttention>(width, 3); }},
+      {"RelativeMultiHeadAttention", "window",
+       [] {
+         return plain<nn::RelativeMultiHeadAttention>(
+             width, 2, nn::RelativeMultiHeadAttentionOptions{.attention = AttentionOptions::window(1, 4)});
+       }},
       {"TransformerEncoderLayer", "", [encoder] { return plain<nn::TransformerEncoderLayer>(encoder); }},
       {"TransformerEncoder", "post-norm", [encoder] { return plain<nn::TransformerEncoder>(encoder); }},
       {"TransformerEncoder", "pre-norm, window", [pre_norm] { return plain<nn::TransformerEncoder>(pre_norm); }},
