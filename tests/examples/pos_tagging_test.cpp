@@ -1,16 +1,15 @@
 // The program examples/pos_tagging as a person runs it.
 
 #include <doctest/doctest.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
+#include "examples/program.h"
 #include "support/files.h"
 #include "support/tensors.h"
 
@@ -19,21 +18,9 @@ namespace {
 const std::string program = SAW_EXAMPLES_DIRECTORY "/pos_tagging";
 const std::string corpus = SAW_EXAMPLES_CORPUS;
 
-struct Outcome {
-  int status;
-  std::string output;  // standard output and error
-};
+using test::Outcome;
 
-Outcome run(const std::string& arguments) {
-  std::FILE* pipe = popen((program + " " + arguments + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  Outcome outcome{};
-  char buffer[4096];
-  for (std::size_t count; (count = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-    outcome.output.append(buffer, count);
-  outcome.status = WEXITSTATUS(pclose(pipe));
-  return outcome;
-}
+Outcome run(const std::string& arguments) { return test::run_command(program + " " + arguments); }
 
 /// A corpus small enough to train on in a moment.
 std::string small_corpus(const test::TemporaryDirectory& directory) {
