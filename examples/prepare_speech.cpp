@@ -61,8 +61,12 @@ Tensor trim_silence(const Tensor& samples) {
       if (sounding) kept.insert(kept.end(), x + i - held, x + i + 1);
       held = 0;
     } else if (++held == hold) {
-      if (!sounding) kept.insert(kept.end(), x + i + 1 - held, x + i + 1);
-      if (sounding) std::fill(squares.begin(), squares.end(), sum = 0.0);
+      if (sounding) {
+        squares.assign(window, 0.0);
+        sum = 0;
+      } else {
+        kept.insert(kept.end(), x + i + 1 - held, x + i + 1);
+      }
       sounding = !sounding;
       held = 0;
     }

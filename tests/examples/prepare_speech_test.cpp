@@ -229,6 +229,11 @@ TEST_CASE("prepare_speech: bad files are one line and status 1, or with --skip-b
                             ": too short; got 160 samples at 16000 Hz; expected at least 201\n") != std::string::npos);
   CHECK(data::read_hw04(sounds.text("out")).data.utterances.size() == 12);
 
+  const test::TemporaryDirectory silent;
+  write_tone(silent / "s/anna/1.wav", 1, 16000, 0.0);
+  check_one_line_error("--trim-silence --tree " + (silent / "s").string() + " --out " + sounds.text("silent"),
+                       "1.wav: too short; got 0 samples besides silence at 16000 Hz; expected at least 201");
+
   test::write_file(sounds / "missing.tsv", "path\tspeaker\nnothing.wav\tanna\n");
   const std::string missing = "--manifest " + sounds.text("missing.tsv") + " --out " + sounds.text("out");
   check_one_line_error(missing, sounds.text("nothing.wav") + ": ");
