@@ -9,7 +9,15 @@
 #include <new>
 #include <vector>
 
+// GCC says it by a macro, Clang by a feature.
 #if defined(__SANITIZE_ADDRESS__)
+#define SAW_ADDRESS_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SAW_ADDRESS_SANITIZER
+#endif
+#endif
+#if defined(SAW_ADDRESS_SANITIZER)
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -18,12 +26,12 @@ namespace {
 
 // Under AddressSanitizer a cached block is poisoned, and a served one is open for exactly the bytes asked for.
 void poison([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(SAW_ADDRESS_SANITIZER)
   ASAN_POISON_MEMORY_REGION(memory, bytes);
 #endif
 }
 void unpoison([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(SAW_ADDRESS_SANITIZER)
   ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
 #endif
 }

@@ -34,3 +34,12 @@ function(saw_configure_target target)
   # -ffast-math is never used. Nor is -march=native: SIMD targets are chosen at run time.
   target_compile_options(${target} PRIVATE -fno-math-errno -fno-trapping-math)
 endfunction()
+
+# Fuzzers see which branches an input takes, in every library, and stop at the first thing that a sanitizer objects to.
+if(SAW_BUILD_FUZZERS)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "SAW_BUILD_FUZZERS needs Clang, whose libFuzzer they are made for: cmake --preset fuzz")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()

@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
 #include <limits>
-#include <optional>
 
 #include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
 #include "saw/data/file.h"
 #include "saw/data/internal/quote.h"
 #include "saw/data/internal/safetensors_header.h"
+#include "saw/data/internal/stored_type.h"
 #include "saw/data/utf8.h"
 
 namespace saw {
@@ -22,78 +20,25 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 
 // ---- element types ----
 
-float from_bfloat16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
-
-float from_float16(std::uint16_t bits) {
-  const std::uint32_t sign = std::uint32_t{bits & 0x8000U} << 16;
-  const std::uint32_t exponent = (bits >> 10) & 0x1F, fraction = bits & 0x3FF;
-  if (exponent == 0) {  // zero and the numbers below the smallest normal one: fraction · 2⁻²⁴
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const std::uint32_t wide_exponent = exponent == 0x1F ? 0xFF : exponent + 112;
-  return std::bit_cast<float>(sign | (wide_exponent << 23) | (fraction << 13));
-}
-
 struct Element {
   const char* name;
-  std::size_t bytes;
-  DType dtype;                                                 // what it becomes
-  void (*read)(InputFile& file, void* result, std::size_t n);  // n elements
+  StoredType type;
 };
-
-template <class T>
-void read_same(InputFile& file, void* result, std::size_t count) {
-  file.read(result, count * sizeof(T));
-}
-
-template <class Stored, class T, auto convert>
-void read_converted(InputFile& file, void* result, std::size_t count) {
-  std::array<Stored, 8192> piece;
-  T* next = static_cast<T*>(result);
-  while (count > 0) {
-    const std::size_t n = std::min(count, piece.size());
-    file.read(piece.data(), n * sizeof(Stored));
-    next = std::transform(piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(n), next, convert);
-    count -= n;
-  }
-}
-
-template <class Stored>
-std::int64_t to_int64(Stored value) {
-  return static_cast<std::int64_t>(value);
-}
-
-// Thrown and caught in this file: a reader of elements does not know the tensor's name.
-struct BadElement {
-  std::string what;
-};
-
-std::int64_t checked_to_int64(std::uint64_t value) {
-  if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-    throw BadElement{fmt::format("a number beyond int64; got {}", value)};
-  return static_cast<std::int64_t>(value);
-}
-
-bool checked_to_bool(std::uint8_t value) {
-  if (value > 1) throw BadElement{fmt::format("a bool that is neither 0 nor 1; got {}", value)};
-  return value == 1;
-}
 
 constexpr std::array<Element, 13> elements{{
-    {"F32", 4, float32, read_same<float>},
-    {"F64", 8, float64, read_same<double>},
-    {"I64", 8, int64, read_same<std::int64_t>},
-    {"BOOL", 1, boolean, read_converted<std::uint8_t, bool, checked_to_bool>},
-    {"F16", 2, float32, read_converted<std::uint16_t, float, from_float16>},
-    {"BF16", 2, float32, read_converted<std::uint16_t, float, from_bfloat16>},
-    {"U64", 8, int64, read_converted<std::uint64_t, std::int64_t, checked_to_int64>},
-    {"I32", 4, int64, read_converted<std::int32_t, std::int64_t, to_int64<std::int32_t>>},
-    {"U32", 4, int64, read_converted<std::uint32_t, std::int64_t, to_int64<std::uint32_t>>},
-    {"I16", 2, int64, read_converted<std::int16_t, std::int64_t, to_int64<std::int16_t>>},
-    {"U16", 2, int64, read_converted<std::uint16_t, std::int64_t, to_int64<std::uint16_t>>},
-    {"I8", 1, int64, read_converted<std::int8_t, std::int64_t, to_int64<std::int8_t>>},
-    {"U8", 1, int64, read_converted<std::uint8_t, std::int64_t, to_int64<std::uint8_t>>},
+    {"F32", StoredType::float32},
+    {"F64", StoredType::float64},
+    {"I64", StoredType::int64},
+    {"BOOL", StoredType::boolean},
+    {"F16", StoredType::float16},
+    {"BF16", StoredType::bfloat16},
+    {"U64", StoredType::uint64},
+    {"I32", StoredType::int32},
+    {"U32", StoredType::uint32},
+    {"I16", StoredType::int16},
+    {"U16", StoredType::uint16},
+    {"I8", StoredType::int8},
+    {"U8", StoredType::uint8},
 }};
 
 const Element* find_element(std::string_view name) {
@@ -102,10 +47,9 @@ const Element* find_element(std::string_view name) {
   return nullptr;
 }
 
-// The dtypes of a state dict are the first four.
 const Element& element_of(DType dtype) {
   for (const Element& element : elements)
-    if (dtype == element.dtype) return element;
+    if (element.type == stored_type(dtype)) return element;
   fail(ErrorKind::internal, "safetensors: no element type for {}", dtype);
 }
 
@@ -120,7 +64,7 @@ template <class... Arguments>
 Shape checked_shape(const SafetensorsEntry& entry, const Element& element, const std::string& path) {
   constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
   // Zeros count as ones at first: strides are products of sizes too and must not overflow either.
-  std::uint64_t bytes = element.bytes;
+  std::uint64_t bytes = size_of(element.type);
   bool empty = false;
   Shape shape;
   for (const std::uint64_t size : entry.shape) {
@@ -182,17 +126,13 @@ SafetensorsHeader read_header(InputFile& file) {
   return header;
 }
 
-template <class T>
-void read_elements(const Element& element, InputFile& file, const Tensor& result) {
-  const auto count = static_cast<std::size_t>(result.numel());
-  if (count > 0) element.read(file, result.mutable_data<T>(), count);
-}
-
 // The next tensor of the file.
 Tensor read_tensor(const SafetensorsEntry& entry, const Element& element, const Shape& shape, InputFile& file) {
-  const Tensor result = Tensor::empty(shape, element.dtype);
+  const Tensor result = Tensor::empty(shape, loaded_dtype(element.type));
   try {
-    dispatch_all(element.dtype, [&]<class T>() { read_elements<T>(element, file, result); });
+    read_elements(
+        element.type, false, static_cast<std::size_t>(result.numel()),
+        [&](void* bytes, std::size_t count) { file.read(bytes, count); }, result.mutable_data(result.dtype()));
   } catch (const BadElement& bad) {
     reject(file.path(), "tensor {}: {}", quote(entry.name), bad.what);
   }
@@ -218,9 +158,10 @@ std::vector<Written> collect(const StateDict& tensors) {
     if (!tensor.defined()) fail(ErrorKind::argument, "save_safetensors: tensor {} is undefined", quote(name));
     result.push_back({&name, tensor.detach().contiguous(), &element_of(tensor.dtype())});
   }
+  const auto width = [](const Written& each) { return size_of(each.element->type); };
   // Wide elements first keeps every tensor aligned to its element size, for readers that map the file.
-  std::sort(result.begin(), result.end(), [](const Written& a, const Written& b) {
-    return a.element->bytes != b.element->bytes ? a.element->bytes > b.element->bytes : *a.name < *b.name;
+  std::sort(result.begin(), result.end(), [&](const Written& a, const Written& b) {
+    return width(a) != width(b) ? width(a) > width(b) : *a.name < *b.name;
   });
   std::vector<std::string_view> names;
   for (const Written& written : result) names.push_back(*written.name);
@@ -248,7 +189,7 @@ void save_safetensors(const std::string& path, const StateDict& tensors,
     entry.dtype = written.element->name;
     entry.shape.assign(shape.begin(), shape.end());
     entry.begin = end;
-    entry.end = end += static_cast<std::uint64_t>(shape.numel()) * written.element->bytes;
+    entry.end = end += static_cast<std::uint64_t>(shape.numel()) * size_of(written.element->type);
   }
   const std::string json = write_safetensors_header(header);
   if (json.size() > safetensors_longest_header) {
@@ -262,7 +203,7 @@ void save_safetensors(const std::string& path, const StateDict& tensors,
   file.write(&length, sizeof length);
   file.write(json);
   for (const Written& written : all) {
-    const auto bytes = static_cast<std::size_t>(written.tensor.numel()) * written.element->bytes;
+    const auto bytes = static_cast<std::size_t>(written.tensor.numel()) * size_of(written.element->type);
     if (bytes > 0) file.write(written.tensor.data(written.tensor.dtype()), bytes);
   }
   file.commit();
