@@ -35,12 +35,14 @@ void accumulate(Tensor& sum, Tensor gradient, bool recording) {
 /// A leaf keeps its gradient after backward, and optimizers and clipping write into it: it must own its memory.
 void accumulate_into_leaf(Node& leaf, Tensor gradient, bool recording) {
   if (recording || (leaf.grad.defined() && leaf.grad.requires_grad())) {
-    leaf.grad = leaf.grad.defined() ? add(leaf.grad, gradient) : gradient;
+    leaf.grad = leaf.grad.defined() ? add(leaf.grad, gradient) : clone(gradient);
   } else if (!leaf.grad.defined()) {
     const bool own = gradient.uniquely_owned() && gradient.is_contiguous();
     leaf.grad = own ? std::move(gradient) : clone(gradient);
-  } else {
+  } else if (leaf.grad.is_contiguous()) {
     leaf.grad.add_(gradient);
+  } else {  // brought by set_grad(), perhaps expanded
+    leaf.grad = add(leaf.grad, gradient);
   }
 }
 
@@ -92,9 +94,11 @@ struct Capture {
 /// gradient is complete; nothing recurses.
 class Walk {
  public:
-  Walk(const GradOptions& options, std::vector<Capture>* captures)
+  /// With before_hooks, gradients are captured as they were before the hooks of their tensors.
+  Walk(const GradOptions& options, std::vector<Capture>* captures, bool before_hooks = false)
       : retain_(options.retain_graph || options.create_graph),
         create_graph_(options.create_graph),
+        before_hooks_(before_hooks),
         captures_(captures) {}
 
   /// With captures: only nodes that lead to one are visited.
@@ -158,11 +162,7 @@ class Walk {
   }
 
   void visit(Node& node, TensorList grad_outputs) {
-    for (const auto& [index, hook] : node.hooks) {
-      if (!grad_outputs[index].defined()) continue;
-      const GradModeGuard mode(create_graph_);
-      if (Tensor replaced = hook(grad_outputs[index]); replaced.defined()) grad_outputs[index] = replaced;
-    }
+    if (!before_hooks_ || !is_captured(node)) run_hooks(node, grad_outputs);
     if (captures_ != nullptr) {
       for (Capture& capture : *captures_)
         if (capture.node == &node) capture.gradient = grad_outputs[capture.output_index];
@@ -202,6 +202,28 @@ class Walk {
     }
   }
 
+  bool is_captured(const Node& node) const {
+    return captures_ != nullptr && std::any_of(captures_->begin(), captures_->end(),
+                                               [&](const Capture& capture) { return capture.node == &node; });
+  }
+
+  void run_hooks(const Node& node, TensorList& gradients) {
+    const GradModeGuard mode(create_graph_);
+    // By position and by value: a hook may register another, which has its turn in the next backward.
+    const std::size_t count = node.hooks.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto [index, hook] = node.hooks[i];
+      Tensor& gradient = gradients[index];
+      if (!gradient.defined()) continue;
+      const Tensor replaced = hook(gradient);
+      if (!replaced.defined()) continue;
+      if (replaced.shape() != gradient.shape() || replaced.dtype() != gradient.dtype())
+        fail(ErrorKind::shape, "hook of {}: a gradient must be replaced by one like it; got {} {}; expected {} {}",
+             node.describe(), replaced.dtype(), replaced.shape(), gradient.dtype(), gradient.shape());
+      gradient = replaced;
+    }
+  }
+
   static void check_finite(const Node& node, const TensorList& gradients) {
     for (std::size_t i = 0; i < gradients.size(); ++i)
       if (gradients[i].defined() && !all_finite(gradients[i]))
@@ -211,6 +233,7 @@ class Walk {
 
   bool retain_;
   bool create_graph_;
+  bool before_hooks_;
   std::vector<Capture>* captures_;
   std::unordered_set<const Node*> wanted_;   // captured, or leading to what is
   std::unordered_set<const Node*> passing_;  // leading to what is captured
@@ -248,16 +271,8 @@ TensorList initial_gradients(const char* op, const TensorList& outputs, const Gr
   return gradients;
 }
 
-}  // namespace
-
-void backward(const TensorList& outputs, const GradOptions& options) {
-  const TensorList gradients = initial_gradients("backward", outputs, options);
-  Walk walk(options, nullptr);
-  for (std::size_t i = 0; i < outputs.size(); ++i) walk.seed(outputs[i], gradients[i]);
-  walk.run();
-}
-
-TensorList grad(const TensorList& outputs, const TensorList& inputs, const GradOptions& options) {
+TensorList gradients_of(const TensorList& outputs, const TensorList& inputs, const GradOptions& options,
+                        bool before_hooks) {
   const TensorList gradients = initial_gradients("grad", outputs, options);
   std::vector<Capture> captures;
   for (const Tensor& input : inputs) {
@@ -266,7 +281,7 @@ TensorList grad(const TensorList& outputs, const TensorList& inputs, const GradO
            input.shape());
     captures.push_back({input.node().get(), input.output_index(), {}});
   }
-  Walk walk(options, &captures);
+  Walk walk(options, &captures, before_hooks);
   walk.find_wanted(outputs);
   for (std::size_t i = 0; i < outputs.size(); ++i) walk.seed(outputs[i], gradients[i]);
   walk.run();
@@ -286,6 +301,23 @@ TensorList grad(const TensorList& outputs, const TensorList& inputs, const GradO
     }
   }
   return result;
+}
+
+}  // namespace
+
+void backward(const TensorList& outputs, const GradOptions& options) {
+  const TensorList gradients = initial_gradients("backward", outputs, options);
+  Walk walk(options, nullptr);
+  for (std::size_t i = 0; i < outputs.size(); ++i) walk.seed(outputs[i], gradients[i]);
+  walk.run();
+}
+
+TensorList grad(const TensorList& outputs, const TensorList& inputs, const GradOptions& options) {
+  return gradients_of(outputs, inputs, options, false);
+}
+
+TensorList grad_before_hooks(const TensorList& outputs, const TensorList& inputs, const GradOptions& options) {
+  return gradients_of(outputs, inputs, options, true);
 }
 
 }  // namespace saw

@@ -11,7 +11,6 @@
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/unary.h"
-#include "saw/autograd/ops/view.h"
 #include "saw/autograd/random.h"
 
 namespace saw {
@@ -74,6 +73,28 @@ std::vector<ErrorSample> custom_errors() {
 
 const OpInfo custom_info{"custom_function", "the user's", true, custom_samples, custom_errors};
 
+/// Throws unless each gradient that the user's backward gave fits its input, or what that was broadcast to.
+void check_gradients(const std::string& name, const TensorList& inputs, const TensorList& gradients) {
+  if (gradients.size() != inputs.size())
+    fail(ErrorKind::argument, "{}: backward gave {} gradient(s); expected {}, one for each input", name,
+         gradients.size(), inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor &input = inputs[i], &gradient = gradients[i];
+    if (!input.defined() || !gradient.defined()) continue;
+    if (gradient.dtype() != input.dtype())
+      fail(ErrorKind::dtype, "{}: backward gave input {} a gradient of another dtype; got {}; expected {}", name, i,
+           gradient.dtype(), input.dtype());
+    bool fits = gradient.rank() >= input.rank();
+    for (std::size_t axis = 1; axis <= input.rank() && fits; ++axis) {
+      const std::int64_t size = input.shape()[input.rank() - axis];
+      fits = size == 1 || size == gradient.shape()[gradient.rank() - axis];
+    }
+    if (!fits)
+      fail(ErrorKind::shape, "{}: backward gave input {} a gradient of another shape; got {}; expected {}", name, i,
+           gradient.shape(), input.shape());
+  }
+}
+
 /// An OpInfo that carries the user's name into messages. Kept for the life of the process: nodes point to it.
 const OpInfo& named_custom_info(const std::string& name) {
   static std::mutex mutex;
@@ -127,7 +148,7 @@ Tensor checkpoint(const std::function<Tensor(const TensorList&)>& f, const Tenso
               TensorList gradients(total);
               if (!result.requires_grad()) return gradients;
               check_leaves(result, known);
-              const TensorList found = grad(
+              const TensorList found = grad_before_hooks(
                   {result}, targets,
                   {.grad_outputs = {context.grad_output()}, .create_graph = context.recording(), .allow_unused = true});
               for (std::size_t i = 0; i < positions.size(); ++i) gradients[positions[i]] = found[i];
@@ -140,23 +161,27 @@ Tensor checkpoint(const std::function<Tensor(const TensorList&)>& f, const Tenso
 Tensor CustomFunction::operator()(const TensorList& inputs) const {
   if (!forward || !backward)
     fail(ErrorKind::argument, "custom_function: '{}' needs both a forward and a backward", name);
+  const std::string own_name = name.empty() ? "custom_function" : name;
   Tensor output;
   {
     const NoGradGuard no_grad;
     output = forward(inputs);
   }
+  if (!output.defined()) fail(ErrorKind::argument, "{}: forward gave an undefined tensor", own_name);
   // An input that is handed through must not become its own result on the tape.
   for (const Tensor& input : inputs)
-    if (output.is_same(input)) output = output.detach().is_same(output) ? saw::clone(output) : output.detach();
-  return record(named_custom_info(name.empty() ? "custom_function" : name), inputs, output, [&] {
+    if (output.is_same(input)) output = output.detach();
+  return record(named_custom_info(own_name), inputs, output, [&] {
     TensorList saved = inputs;
     saved.push_back(output);
     return Gradient{.saved = saved,
                     .backward =
-                        [backward = backward, count = inputs.size()](const BackwardContext& context) {
+                        [own_name, backward = backward, count = inputs.size()](const BackwardContext& context) {
                           TensorList in;
                           for (std::size_t i = 0; i < count; ++i) in.push_back(context.saved(i));
-                          return backward(in, context.saved(count), context.grad_output());
+                          TensorList gradients = backward(in, context.saved(count), context.grad_output());
+                          check_gradients(own_name, in, gradients);
+                          return gradients;
                         },
                     .plain = true};
   });

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "saw/autograd/engine.h"
 #include "saw/autograd/record.h"
 #include "saw/autograd/sparse_gradient.h"
 #include "saw/autograd/tensor.h"
@@ -67,6 +68,10 @@ struct Node : std::enable_shared_from_this<Node> {
 /// x with a place of its own on the tape. When one tensor serves several inputs of an op, its aliases tell their
 /// gradients apart.
 Tensor alias(const Tensor& x);
+
+/// grad(), but the inputs' gradients as they are before their hooks: for a backward that finds gradients by another
+/// walk, and whose results meet the hooks on their way on.
+TensorList grad_before_hooks(const TensorList& outputs, const TensorList& inputs, const GradOptions& options);
 
 /// Anomaly mode of this thread, and the path of the module it is in ("" outside).
 bool is_anomaly_enabled();

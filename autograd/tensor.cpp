@@ -7,6 +7,7 @@
 
 #include "saw/autograd/check.h"
 #include "saw/autograd/dispatch.h"
+#include "saw/autograd/element_count.h"
 #include "saw/autograd/engine.h"
 #include "saw/autograd/kernels/copy.h"
 #include "saw/autograd/kernels/vector_math.h"
@@ -39,21 +40,14 @@ struct Tensor::Impl {
   DType dtype = float32;
   std::shared_ptr<Node> node;  // what made it, or the leaf that collects its gradient
   std::uint32_t output_index = 0;
+  std::string name;  // of a leaf, beside its node's: a parameter keeps it while it is frozen
 };
 
 Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, std::int64_t offset, DType dtype)
-    : impl_(std::make_shared<Impl>(Impl{std::move(storage), shape, strides, offset, dtype, nullptr, 0})) {}
+    : impl_(std::make_shared<Impl>(Impl{std::move(storage), shape, strides, offset, dtype, nullptr, 0, {}})) {}
 
 Tensor Tensor::empty(Shape shape, DType dtype) {
-  std::int64_t count = 1;
-  for (const std::int64_t size : shape) {
-    if (size < 0) fail(ErrorKind::shape, "tensor: a size must not be negative; got shape {}", shape);
-    // 2^48 elements are beyond any machine; the bound keeps byte counts far from overflow
-    if (size > 0 && count > (std::int64_t{1} << 48) / size)
-      fail(ErrorKind::shape, "tensor: too many elements; got shape {}", shape);
-    count *= size;
-  }
-  const auto bytes = static_cast<std::size_t>(count) * size_of(dtype);
+  const auto bytes = static_cast<std::size_t>(element_count("tensor", shape)) * size_of(dtype);
   return Tensor(std::make_shared<Storage>(bytes), shape, contiguous_strides(shape), 0, dtype);
 }
 
@@ -89,12 +83,13 @@ const void* Tensor::data(DType expected) const {
 
 void* Tensor::mutable_data(DType expected) const {
   const Impl& impl = checked();
+  const void* first = data(expected);
   if (impl.node && is_grad_enabled())
     fail(ErrorKind::autograd,
          "mutable_data: a tensor of shape {} that requires a gradient would change in place; do it under NoGradGuard",
          impl.shape);
   impl.storage->bump_version();
-  return const_cast<void*>(data(expected));
+  return const_cast<void*>(first);
 }
 
 double Tensor::item() const {
@@ -131,6 +126,7 @@ const Tensor& Tensor::set_requires_grad(bool requires_grad) const {
     if (!is_floating(impl.dtype))
       fail(ErrorKind::dtype, "set_requires_grad: needs floating point elements; got {}", impl.dtype);
     impl_->node = Node::make();
+    impl_->node->name = impl.name;
   }
   return *this;
 }
@@ -163,8 +159,8 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_gra
 }
 
 Tensor Tensor::detach() const {
+  // A handle of its own also for a tensor without history: what becomes of the one must not happen to the other.
   const Impl& impl = checked();
-  if (!impl.node) return *this;
   return Tensor(impl.storage, impl.shape, impl.strides, impl.offset, impl.dtype);
 }
 
@@ -177,9 +173,11 @@ void Tensor::register_hook(Hook hook) const {
 }
 
 void Tensor::set_name(std::string name) const {
-  if (checked().node && is_leaf()) impl_->node->name = std::move(name);
+  if (!is_leaf()) return;
+  impl_->name = std::move(name);
+  if (impl_->node) impl_->node->name = impl_->name;
 }
-std::string Tensor::name() const { return checked().node ? impl_->node->name : std::string(); }
+std::string Tensor::name() const { return checked().node ? impl_->node->name : impl_->name; }
 
 // ---- forwarding ----
 
@@ -201,7 +199,31 @@ Tensor Tensor::mean() const { return saw::mean(*this); }
 
 // ---- in place ----
 
+namespace {
+
+/// What must hold before `target` changes, to values of `source` if there is one.
+void check_in_place(const char* op, const Tensor& target, const Tensor& source = {}) {
+  if (is_grad_enabled() && target.requires_grad())
+    fail(ErrorKind::autograd,
+         "{}: a tensor of shape {} that requires a gradient would change in place; do it under NoGradGuard", op,
+         target.shape());
+  if (is_grad_enabled() && source.defined() && source.requires_grad())
+    fail(ErrorKind::autograd,
+         "{}: values of shape {} that require a gradient would lose it; detach() them, or do it under NoGradGuard", op,
+         source.shape());
+  for (std::size_t axis = 0; axis < target.rank(); ++axis)
+    if (target.shape()[axis] > 1 && target.strides()[axis] == 0 && target.numel() > 0)
+      fail(
+          ErrorKind::argument,
+          "{}: elements along axis {} of shape {} are one and the same in memory; change the tensor that was expanded, "
+          "or a clone()",
+          op, axis, target.shape());
+}
+
+}  // namespace
+
 const Tensor& Tensor::fill_(double value) const {
+  check_in_place("fill_", *this);
   return copy_(dispatch_all(dtype(), [&]<class T>() {
     Tensor one = Tensor::empty({}, dtype());
     *one.mutable_data<T>() = static_cast<T>(value);
@@ -210,7 +232,7 @@ const Tensor& Tensor::fill_(double value) const {
 }
 
 const Tensor& Tensor::copy_(const Tensor& source) const {
-  void* destination = mutable_data(dtype());
+  check_in_place("copy_", *this, source);
   if (source.dtype() != dtype())
     fail(ErrorKind::dtype, "copy_: dtypes differ; got {}; expected {}; convert with to()", source.dtype(), dtype());
   if (broadcast_shapes("copy_", source.shape(), shape()) != shape())
@@ -220,15 +242,17 @@ const Tensor& Tensor::copy_(const Tensor& source) const {
   // Overlapping views of one storage would be read while they are written.
   const Tensor distinct = source.storage() == storage() ? saw::clone(source.detach()) : source.detach();
   const Tensor expanded = saw::expand(distinct, shape());
-  strided_copy(dtype(), expanded.data(dtype()), expanded.strides(), destination, strides(), shape());
+  strided_copy(dtype(), expanded.data(dtype()), expanded.strides(), mutable_data(dtype()), strides(), shape());
   return *this;
 }
 
 const Tensor& Tensor::add_(const Tensor& other, double scale) const {
+  check_in_place("add_", *this, other);
   if (other.dtype() != dtype() || other.shape() != shape())
     fail(ErrorKind::shape, "add_: got {} {}; expected {} {}", other.dtype(), other.shape(), dtype(), shape());
-  const bool flat = is_contiguous() && other.is_contiguous();
-  if (!flat) {
+  // Views that overlap without being the same would be read after they were written.
+  const bool apart = storage() != other.storage() || offset() == other.offset();
+  if (!apart || !is_contiguous() || !other.is_contiguous()) {
     const NoGradGuard no_grad;
     return copy_(saw::add(detach(), saw::affine(other.detach(), scale, 0.0)));
   }
@@ -248,6 +272,7 @@ const Tensor& Tensor::add_(const Tensor& other, double scale) const {
 }
 
 const Tensor& Tensor::mul_(double factor) const {
+  check_in_place("mul_", *this);
   if (!is_contiguous()) {
     const NoGradGuard no_grad;
     return copy_(saw::affine(detach(), factor, 0.0));

@@ -213,6 +213,55 @@ TEST_CASE("engine: several hooks run in order, an undefined tensor changes nothi
         "register_hook: the tensor has no gradient; shape (2,); set_requires_grad(true) first");
 }
 
+TEST_CASE("engine: a hook may register hooks, which run from the next backward on") {
+  const Tensor x = leaf({1, 2});
+  int later = 0;
+  x.register_hook([&](const Tensor& gradient) {
+    for (int i = 0; i < 20; ++i)
+      x.register_hook([&later](const Tensor&) {
+        ++later;
+        return Tensor();
+      });
+    return gradient * 2.0;
+  });
+  (x * 3.0).sum().backward();
+  CHECK(values(x.grad()) == List{6, 6});
+  CHECK(later == 0);
+  (x * 3.0).sum().backward();
+  CHECK(later == 20);
+}
+
+TEST_CASE("engine: a hook cannot replace a gradient by one of another shape or dtype") {
+  const Tensor x = leaf({1, 2});
+  x.set_name("weight");
+  x.register_hook([](const Tensor&) { return saw::ones({1}, saw::float64); });
+  CHECK(error_text([&] { (x * 3.0).sum().backward(); }) ==
+        "hook of weight: a gradient must be replaced by one like it; got float64 (1,); expected float64 (2,)");
+  const Tensor y = leaf({1, 2}) * 3.0;
+  y.register_hook([](const Tensor&) { return saw::ones({2}); });
+  CHECK(error_text([&] { y.sum().backward(); }) ==
+        "hook of affine: a gradient must be replaced by one like it; got float32 (2,); expected float64 (2,)");
+}
+
+TEST_CASE("engine: a gradient that was set expanded takes the next one in") {
+  const Tensor x = leaf({1, 1, 1});
+  x.set_grad(saw::ones({1}, saw::float64).expand({3}));
+  (x * saw::tensor({1.0, 2.0, 3.0}, saw::float64)).sum().backward();
+  CHECK(values(x.grad()) == List{2, 3, 4});
+}
+
+TEST_CASE("engine: with create_graph too, a leaf's gradient is its own memory") {
+  const Tensor a = leaf({1, 2}), b = leaf({3, 4}), given = saw::ones({2}, saw::float64);
+  (a + b).backward(given, false, true);
+  {
+    const saw::NoGradGuard no_grad;
+    a.grad().mul_(5.0);
+  }
+  CHECK(values(a.grad()) == List{5, 5});
+  CHECK(values(b.grad()) == List{1, 1});
+  CHECK(values(given) == List{1, 1});
+}
+
 TEST_CASE("engine: hooks of an op's second output") {
   const Tensor x = leaf({1, 2, 3, 4});
   const TensorList parts = saw::split(x, saw::Shape{1, 3});
@@ -373,6 +422,23 @@ TEST_CASE("engine: names of leaves") {
   CHECK(same.name() == "encoder.weight");
 }
 
+TEST_CASE("engine: a frozen leaf keeps its name") {
+  const Tensor x = leaf({1, 2});
+  x.set_name("encoder.weight");
+  x.set_requires_grad(false);
+  CHECK(x.name() == "encoder.weight");
+  x.set_requires_grad(true);
+  CHECK(x.name() == "encoder.weight");
+}
+
+TEST_CASE("engine: what detach gives is a tensor of its own, also without history") {
+  const Tensor x = saw::ones({2}, saw::float64);
+  const Tensor probe = x.detach();
+  probe.set_requires_grad(true);
+  CHECK_FALSE(x.requires_grad());
+  CHECK(probe.storage() == x.storage());
+}
+
 TEST_CASE("engine: detach cuts, and shares the data") {
   const Tensor x = leaf({2, 3});
   const Tensor y = x * x;
@@ -386,11 +452,12 @@ TEST_CASE("engine: detach cuts, and shares the data") {
 TEST_CASE("engine: in-place changes of what has a gradient are made under NoGradGuard") {
   const Tensor x = leaf({1, 2});
   const std::string expected =
-      "mutable_data: a tensor of shape (2,) that requires a gradient would change in place; do it under NoGradGuard";
-  CHECK(error_text([&] { x.mul_(2.0); }) == expected);
-  CHECK(error_text([&] { x.fill_(2.0); }) == expected);
-  CHECK(error_text([&] { x.add_(saw::ones({2}, saw::float64)); }) == expected);
-  CHECK(error_text([&] { x.copy_(saw::ones({2}, saw::float64)); }) == expected);
+      ": a tensor of shape (2,) that requires a gradient would change in place; do it under NoGradGuard";
+  CHECK(error_text([&] { x.mul_(2.0); }) == "mul_" + expected);
+  CHECK(error_text([&] { x.fill_(2.0); }) == "fill_" + expected);
+  CHECK(error_text([&] { x.add_(saw::ones({2}, saw::float64)); }) == "add_" + expected);
+  CHECK(error_text([&] { x.copy_(saw::ones({2}, saw::float64)); }) == "copy_" + expected);
+  CHECK(error_text([&] { x.mutable_data<double>(); }) == "mutable_data" + expected);
   CHECK(values(x) == List{1, 2});
   {
     const saw::NoGradGuard no_grad;
@@ -401,6 +468,30 @@ TEST_CASE("engine: in-place changes of what has a gradient are made under NoGrad
   const Tensor free = saw::tensor({1, 2}, saw::float64);
   free.mul_(3.0);
   CHECK(values(free) == List{3, 6});
+}
+
+TEST_CASE("engine: in-place changes of what is not contiguous are no way around the tape") {
+  const Tensor x = saw::ones({2, 3}, saw::float64).set_requires_grad(true);
+  const Tensor turned = x.transpose(0, 1);
+  const std::string expected =
+      ": a tensor of shape (3, 2) that requires a gradient would change in place; do it under NoGradGuard";
+  CHECK(error_text([&] { turned.mul_(5.0); }) == "mul_" + expected);
+  CHECK(error_text([&] { turned.add_(saw::ones({3, 2}, saw::float64)); }) == "add_" + expected);
+  CHECK(values(x) == List(6, 1));
+}
+
+TEST_CASE("engine: values whose gradient would be lost are not copied silently") {
+  const Tensor x = saw::zeros({2}, saw::float64), weight = leaf({1, 2});
+  const std::string expected =
+      ": values of shape (2,) that require a gradient would lose it; detach() them, or do it under NoGradGuard";
+  CHECK(error_text([&] { x.copy_(weight); }) == "copy_" + expected);
+  CHECK(error_text([&] { x.add_(weight); }) == "add_" + expected);
+  x.copy_(weight.detach());
+  {
+    const saw::NoGradGuard no_grad;
+    x.add_(weight);
+  }
+  CHECK(values(x) == List{2, 4});
 }
 
 TEST_CASE("engine: guards nest and end") {

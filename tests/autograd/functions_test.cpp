@@ -182,6 +182,20 @@ TEST_CASE("checkpoint: a leaf that was not listed is reported by name") {
   CHECK(saw::is_grad_enabled());
 }
 
+TEST_CASE("checkpoint: a parameter's hook runs once, on the complete gradient") {
+  const Tensor weight = saw::ones({3}, saw::float64).set_requires_grad(true);
+  const Tensor x = saw::ones({3}, saw::float64).set_requires_grad(true);
+  int calls = 0;
+  weight.register_hook([&](const Tensor& gradient) {
+    ++calls;
+    return gradient * 2.0;
+  });
+  const auto product = [&](const TensorList& in) { return in[0] * weight; };
+  (saw::checkpoint(product, {x}, {weight}) + weight).sum().backward();
+  CHECK(calls == 1);
+  CHECK(weight.grad().to_vector<double>() == std::vector<double>(3, 4.0));
+}
+
 TEST_CASE("checkpoint: nothing is kept under NoGradGuard") {
   const Tensor x = saw::ones({2}).set_requires_grad(true);
   const saw::NoGradGuard no_grad;
@@ -247,12 +261,38 @@ TEST_CASE("custom function: mistakes carry its name") {
       .name = "too_few",
       .forward = [](const TensorList& in) { return in[0] + in[1]; },
       .backward = [](const TensorList&, const Tensor&, const Tensor& g) { return TensorList{g}; }};
-  CHECK(error_text([&] { few({x, x}).sum().backward(); }) == "too_few: backward gave 1 gradients; expected 2");
+  CHECK(error_text([&] {
+          few({x, x}).sum().backward();
+        }) == "too_few: backward gave 1 gradient(s); expected 2, one for each input");
   CHECK(error_text([&] { saw::CustomFunction{.name = "half", .forward = few.forward, .backward = {}}({x}); }) ==
         "custom_function: 'half' needs both a forward and a backward");
 }
 
 // ---- anomaly mode ----
+
+TEST_CASE("custom function: results that do not fit are refused") {
+  const Tensor x = saw::ones({2, 3}, saw::float64).set_requires_grad(true);
+  const auto with_gradients = [&](const TensorList& gradients) {
+    const saw::CustomFunction twice{"twice", [](const TensorList& in) { return in[0] * 2.0; },
+                                    [=](const TensorList&, const Tensor&, const Tensor&) { return gradients; }};
+    twice({x}).sum().backward();
+  };
+  const auto error_with = [&](const TensorList& gradients) { return error_text([&] { with_gradients(gradients); }); };
+  CHECK(error_with({}) == "twice: backward gave 0 gradient(s); expected 1, one for each input");
+  CHECK(error_with({saw::ones({2, 3})}) ==
+        "twice: backward gave input 0 a gradient of another dtype; got float32; expected float64");
+  CHECK(error_with({saw::ones({3}, saw::float64)}) ==
+        "twice: backward gave input 0 a gradient of another shape; got (3,); expected (2, 3)");
+  CHECK(error_with({saw::ones({1, 3}, saw::float64)}) ==
+        "twice: backward gave input 0 a gradient of another shape; got (1, 3); expected (2, 3)");
+  CHECK_FALSE(x.grad().defined());
+  with_gradients({saw::ones({4, 2, 3}, saw::float64)});  // summed over what was broadcast
+  CHECK(x.grad().to_vector<double>() == std::vector<double>(6, 4.0));
+
+  const saw::CustomFunction nothing{"nothing", [](const TensorList&) { return Tensor(); },
+                                    [](const TensorList&, const Tensor&, const Tensor&) { return TensorList(1); }};
+  CHECK(error_text([&] { nothing({x}); }) == "nothing: forward gave an undefined tensor");
+}
 
 TEST_CASE("anomaly mode: the first NaN of forward is named with op, module and shapes") {
   const Tensor x = saw::tensor({{1.0, -1.0}}).set_requires_grad(true);

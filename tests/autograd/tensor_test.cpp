@@ -199,6 +199,37 @@ TEST_CASE("tensor: copy_ broadcasts, keeps to views, and minds overlaps") {
   CHECK(kind_of([&] { x.copy_(saw::zeros({2, 3}, saw::float64)); }) == ErrorKind::dtype);
 }
 
+TEST_CASE("tensor: add_ minds overlaps") {
+  const std::int64_t count = 1000;
+  Floats expected(count);
+  for (std::int64_t i = 0; i < count; ++i) expected[static_cast<std::size_t>(i)] = static_cast<float>(2 * i - (i > 0));
+  const Tensor x = saw::arange(0, count, 1);
+  x.slice(0, 1, count).add_(x.slice(0, 0, count - 1));
+  CHECK(x.to_vector<float>() == expected);
+  x.add_(x);
+  CHECK(x.slice(0, 0, 3).to_vector<float>() == Floats{0, 2, 6});
+}
+
+TEST_CASE("tensor: an expanded tensor does not change in place") {
+  const Tensor x = saw::zeros({1}), row = saw::tensor({1, 2, 3});
+  CHECK(kind_of([&] { x.expand({3}).copy_(row); }) == ErrorKind::argument);
+  CHECK(kind_of([&] { x.expand({3}).add_(row); }) == ErrorKind::argument);
+  CHECK(kind_of([&] { x.expand({3}).mul_(2.0); }) == ErrorKind::argument);
+  CHECK(kind_of([&] { x.expand({3}).fill_(2.0); }) == ErrorKind::argument);
+  CHECK(x.item() == 0.0);
+  x.expand({1}).fill_(3.0);
+  CHECK(x.item() == 3.0);
+}
+
+TEST_CASE("tensor: a change in place that is refused is no change") {
+  const Tensor x = saw::zeros({3});
+  const std::uint64_t version = x.storage()->version();
+  CHECK(kind_of([&] { x.copy_(saw::zeros({4})); }) == ErrorKind::shape);
+  CHECK(kind_of([&] { x.copy_(saw::zeros({3}, saw::float64)); }) == ErrorKind::dtype);
+  CHECK(kind_of([&] { x.mutable_data<double>(); }) == ErrorKind::dtype);
+  CHECK(x.storage()->version() == version);
+}
+
 TEST_CASE("tensor: fill_, add_ and mul_ on views") {
   const Tensor x = saw::zeros({3, 3}, saw::float64);
   saw::diagonal(x).fill_(2.0);
