@@ -205,10 +205,10 @@ void set_num_threads(int threads) {
 void detail::parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain, ChunkFunction f, void* context) {
   if (begin >= end) return;
   grain = std::max<std::int64_t>(grain, 1);
-  const std::int64_t chunks = (end - begin + grain - 1) / grain;
+  const std::int64_t chunks = (end - begin - 1) / grain + 1;
   const auto run_chunk = [&](std::int64_t chunk) {
     const std::int64_t b = begin + chunk * grain;
-    f(context, b, std::min(b + grain, end));
+    f(context, b, end - b > grain ? b + grain : end);
   };
   if (chunks == 1) {
     const FlushDenormals flush;

@@ -26,7 +26,11 @@ Segments Segments::from_lengths(std::span<const std::int64_t> lengths) {
     if (length < 0)
       fail(ErrorKind::argument, "Segments: a length must not be negative; got {} at position {}", length,
            offsets.size() - 1);
-    offsets.push_back(offsets.back() + length);
+    std::int64_t end = 0;
+    if (__builtin_add_overflow(offsets.back(), length, &end))
+      fail(ErrorKind::argument, "Segments: more rows than can be counted; got length {} at position {} after {} rows",
+           length, offsets.size() - 1, offsets.back());
+    offsets.push_back(end);
   }
   return Segments(std::move(offsets));
 }

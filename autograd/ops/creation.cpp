@@ -7,6 +7,7 @@
 
 #include "saw/autograd/check.h"
 #include "saw/autograd/dispatch.h"
+#include "saw/autograd/element_count.h"
 #include "saw/autograd/kernels/convert.h"
 #include "saw/autograd/ops/internal/indices.h"
 #include "saw/autograd/parallel.h"
@@ -205,14 +206,13 @@ Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, DType d
 }
 
 Tensor from_borrowed(void* memory, const Shape& shape, DType dtype, std::function<void()> release) {
-  for (const std::int64_t size : shape)
-    if (size < 0) fail(ErrorKind::shape, "from_borrowed: a size must not be negative; got shape {}", shape);
-  if (memory == nullptr && shape.numel() > 0)
+  const std::int64_t count = element_count("from_borrowed", shape);
+  if (memory == nullptr && count > 0)
     fail(ErrorKind::argument, "from_borrowed: the memory is null; got shape {}", shape);
   if (reinterpret_cast<std::uintptr_t>(memory) % size_of(dtype) != 0)
     fail(ErrorKind::argument, "from_borrowed: the memory is not aligned for {}; expected a multiple of {} bytes", dtype,
          size_of(dtype));
-  const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
+  const std::size_t bytes = static_cast<std::size_t>(count) * size_of(dtype);
   return Tensor(std::make_shared<Storage>(memory, bytes, std::move(release)), shape, contiguous_strides(shape), 0,
                 dtype);
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "saw/autograd/check.h"
 #include "saw/autograd/dispatch.h"
@@ -104,7 +105,13 @@ std::vector<ErrorSample> context_window_errors() {
            [=] {
              context_window(zeros({5, 2}), segments, -1, 1);
            },
-           ErrorKind::argument, "context_window: left and right"}};
+           ErrorKind::argument, "context_window: left and right"},
+          {"too wide",
+           [=] {
+             const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+             context_window(zeros({5, 2}), segments, most, most);
+           },
+           ErrorKind::argument, "context_window: left and right are too large"}};
 }
 
 const OpInfo context_window_info{"context_window",
@@ -214,8 +221,12 @@ Tensor context_window(const Tensor& x, const Segments& segments, std::int64_t le
     fail(ErrorKind::argument, "context_window: left and right must not be negative; got {} and {}", left, right);
   const Window window{left, right};
   const std::int64_t columns = x.shape()[1];
+  std::int64_t width = 0;
+  if (__builtin_add_overflow(left, right, &width) || __builtin_add_overflow(width, 1, &width) ||
+      __builtin_mul_overflow(width, columns, &width))
+    fail(ErrorKind::argument, "context_window: left and right are too large; got {} and {}", left, right);
   const Tensor source = contiguous(x.detach());
-  Tensor y = Tensor::empty({x.shape()[0], window.width() * columns}, x.dtype());
+  Tensor y = Tensor::empty({x.shape()[0], width}, x.dtype());
   const std::size_t bytes = static_cast<std::size_t>(columns) * size_of(x.dtype());
   const auto* in = static_cast<const char*>(source.data(x.dtype()));
   auto* out = static_cast<char*>(y.mutable_data(x.dtype()));

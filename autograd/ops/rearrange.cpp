@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "saw/autograd/check.h"
@@ -145,9 +146,14 @@ std::vector<Sample> triangle_samples(SampleMaker& make, Tensor (*triangle)(const
           })};
         });
   };
-  return {sample("square", make.normal({3, 3}), 0),   sample("above", make.normal({3, 5}), 1),
-          sample("below", make.normal({4, 3}), -2),   sample("batch", make.normal({2, 3, 2}), 0),
-          sample("far away", make.normal({2, 2}), 9), sample("empty", make.normal({0, 3}), 0)};
+  return {sample("square", make.normal({3, 3}), 0),
+          sample("above", make.normal({3, 5}), 1),
+          sample("below", make.normal({4, 3}), -2),
+          sample("batch", make.normal({2, 3, 2}), 0),
+          sample("far away", make.normal({2, 2}), 9),
+          sample("as far as can be", make.normal({2, 2}), std::numeric_limits<std::int64_t>::max()),
+          sample("as far below", make.normal({2, 2}), std::numeric_limits<std::int64_t>::min()),
+          sample("empty", make.normal({0, 3}), 0)};
 }
 
 std::vector<Sample> tril_samples(SampleMaker& make) { return triangle_samples(make, tril, true); }
@@ -190,6 +196,11 @@ Tensor keep_columns(const char* op, const Tensor& x, const F& kept) {
   return y;
 }
 
+/// The diagonal, no further outside the matrix than matters, so that sums with rows do not overflow.
+std::int64_t placed(const Tensor& x, std::int64_t diagonal) {
+  return x.rank() < 2 ? 0 : std::clamp(diagonal, -x.size(-2), x.size(-1));
+}
+
 }  // namespace
 
 Tensor repeat(const Tensor& x, const Shape& counts) {
@@ -199,6 +210,9 @@ Tensor repeat(const Tensor& x, const Shape& counts) {
   Shape shape = x.shape(), times = counts;
   while (shape.size() < rank) shape.insert(0, 1);
   while (times.size() < rank) times.insert(0, 1);
+  for (std::size_t axis = 0; axis < rank; ++axis)
+    if (std::int64_t size = 0; __builtin_mul_overflow(shape[axis], times[axis], &size))
+      fail(ErrorKind::shape, "repeat: too many elements; got counts {} for a tensor of shape {}", counts, x.shape());
   // One axis at a time, the last first: as (outer, 1, inner), an axis is repeated by a stride of 0.
   Tensor y = reshape(x.detach(), shape);
   for (std::size_t axis = rank; axis-- > 0;) {
@@ -255,16 +269,17 @@ Tensor roll(const Tensor& x, const Shape& shifts, const Shape& axes) {
 }
 
 Tensor tril(const Tensor& x, std::int64_t diagonal) {
-  const Tensor y = keep_columns("tril", x, [diagonal](std::int64_t row) {
-    return std::pair<std::int64_t, std::int64_t>{0, row + diagonal + 1};
+  const Tensor y = keep_columns("tril", x, [place = placed(x, diagonal)](std::int64_t row) {
+    return std::pair<std::int64_t, std::int64_t>{0, row + place + 1};
   });
   return record_linear(tril_info, x, y, [diagonal](const Tensor& g) { return tril(g, diagonal); });
 }
 
 Tensor triu(const Tensor& x, std::int64_t diagonal) {
-  const Tensor y = keep_columns("triu", x, [diagonal, columns = x.rank() > 0 ? x.size(-1) : 0](std::int64_t row) {
-    return std::pair<std::int64_t, std::int64_t>{std::min(row + diagonal, columns), columns};
-  });
+  const Tensor y =
+      keep_columns("triu", x, [place = placed(x, diagonal), columns = x.rank() > 0 ? x.size(-1) : 0](std::int64_t row) {
+        return std::pair<std::int64_t, std::int64_t>{std::min(row + place, columns), columns};
+      });
   return record_linear(triu_info, x, y, [diagonal](const Tensor& g) { return triu(g, diagonal); });
 }
 

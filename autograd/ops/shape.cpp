@@ -1,6 +1,7 @@
 #include "saw/autograd/ops/shape.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "saw/autograd/check.h"
@@ -301,6 +302,12 @@ std::vector<ErrorSample> pad_errors() {
              pad(zeros({2, 3}), {1}, {1, 1});
            },
            ErrorKind::argument, "pad: needs one number per axis"},
+          {"too many elements",
+           [] {
+             const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+             pad(zeros({2}), {most}, {most});
+           },
+           ErrorKind::shape, "pad: too many elements"},
           {"negative", [] { pad(zeros({2}), {-1}, {1}); }, ErrorKind::argument, "pad: numbers must not be negative"}};
 }
 
@@ -380,7 +387,7 @@ TensorList chunk(const Tensor& x, std::int64_t count, std::int64_t axis) {
   if (count <= 0) fail(ErrorKind::argument, "chunk: the count must be positive; got {}", count);
   const std::int64_t total = x.shape()[a];
   if (total == 0) return split_views(chunk_info, x, std::vector<std::int64_t>(static_cast<std::size_t>(count), 0), a);
-  return split_views(chunk_info, x, equal_sizes(total, (total + count - 1) / count), a);
+  return split_views(chunk_info, x, equal_sizes(total, (total - 1) / count + 1), a);
 }
 
 Tensor pad(const Tensor& x, const Shape& before, const Shape& after, double value) {
@@ -393,7 +400,10 @@ Tensor pad(const Tensor& x, const Shape& before, const Shape& after, double valu
     if (before[axis] < 0 || after[axis] < 0)
       fail(ErrorKind::argument, "pad: numbers must not be negative; got before {} and after {}; use slice to cut",
            before, after);
-    shape[axis] += before[axis] + after[axis];
+    if (__builtin_add_overflow(shape[axis], before[axis], &shape[axis]) ||
+        __builtin_add_overflow(shape[axis], after[axis], &shape[axis]))
+      fail(ErrorKind::shape, "pad: too many elements; got before {} and after {} for a tensor of shape {}", before,
+           after, x.shape());
   }
   Tensor y = full(shape, value, x.dtype());
   for (std::size_t axis = 0; axis < x.rank(); ++axis) offset += before[axis] * y.strides()[axis];

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 
 #include "saw/autograd/check.h"
 #include "saw/autograd/kernels/copy.h"
@@ -185,6 +186,7 @@ std::vector<Sample> diagonal_samples(SampleMaker& make) {
           sample("above", make.normal({3, 4}), {1, 0, 1}, 3),
           sample("below", make.normal({3, 4}), {-2, 0, 1}, 1),
           sample("outside", make.normal({2, 2}), {5, 0, 1}, 0),
+          sample("far outside", make.normal({2, 2}), {std::numeric_limits<std::int64_t>::min(), 0, 1}, 0),
           sample("batch", make.normal({2, 3, 2}), {0, 1, 2}, 2),
           sample("swapped axes", make.normal({3, 2, 4}), {1, -1, 0}, 2)};
 }
@@ -246,7 +248,9 @@ Tensor diagonal(const Tensor& x, std::int64_t offset, std::int64_t axis0, std::i
   if (a == b)
     fail(ErrorKind::argument, "diagonal: the axes must differ; got {} and {} for a tensor of shape {}", axis0, axis1,
          x.shape());
-  const std::int64_t below = std::max<std::int64_t>(-offset, 0), right = std::max<std::int64_t>(offset, 0);
+  // Further out there is nothing more, however large the offset.
+  const std::int64_t place = std::clamp(offset, -x.shape()[a], x.shape()[b]);
+  const std::int64_t below = std::max<std::int64_t>(-place, 0), right = std::max<std::int64_t>(place, 0);
   const std::int64_t length = std::max<std::int64_t>(std::min(x.shape()[a] - below, x.shape()[b] - right), 0);
   Shape shape = x.shape();
   Strides strides = x.strides();

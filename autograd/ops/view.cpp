@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "saw/autograd/check.h"
+#include "saw/autograd/element_count.h"
 #include "saw/autograd/op_info.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/families.h"
@@ -303,6 +304,11 @@ std::vector<ErrorSample> expand_errors() {
              expand(zeros({3}), {-1, 3});
            },
            ErrorKind::shape, "expand: axis 0"},
+          {"too many elements",
+           [] {
+             expand(zeros({1, 1}), {std::int64_t{1} << 40, std::int64_t{1} << 40});
+           },
+           ErrorKind::shape, "expand: too many elements"},
           {"negative", [] { expand(zeros({1}), {-2}); }, ErrorKind::shape, "expand: axis 0"}};
 }
 
@@ -406,6 +412,7 @@ Tensor expand(const Tensor& x, const Shape& shape) {
     if (target[axis] == size && axis >= added) strides[axis] = x.strides()[axis - added];
   }
   if (target == x.shape()) return x;
+  element_count("expand", target);
   // The gradient goes back in the large shape: the engine sums over what was repeated.
   return record_linear(expand_info, x, view_of(x, target, strides, x.offset()), [](const Tensor& g) { return g; });
 }

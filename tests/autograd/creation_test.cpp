@@ -140,6 +140,15 @@ TEST_CASE("creation: from numbers") {
   }));
 }
 
+TEST_CASE("creation: sizes whose product overflows are refused") {
+  float number = 1;
+  const saw::Shape huge{std::int64_t{1} << 40, std::int64_t{1} << 40};
+  CHECK(test::error_text([&] { saw::from_borrowed(&number, huge, saw::float32); }) ==
+        "from_borrowed: too many elements; got shape (1099511627776, 1099511627776)");
+  CHECK(test::error_text([&] { saw::zeros(huge); }) ==
+        "tensor: too many elements; got shape (1099511627776, 1099511627776)");
+}
+
 TEST_CASE("creation: borrowed memory is not copied and is released once, after its last view") {
   std::vector<float> memory{1, 2, 3, 4};
   int released = 0;

@@ -70,6 +70,13 @@ TEST_CASE("error texts: dtypes") {
   });
 }
 
+TEST_CASE("error texts: tensors without data") {
+  const Tensor x = saw::ones({2});
+  check(ErrorKind::argument, "exp: the tensor is undefined; expected one with data", [&] { saw::exp(Tensor()); });
+  check(ErrorKind::argument, "add: the tensor is undefined; expected one with data", [&] { x + Tensor(); });
+  check(ErrorKind::argument, "mul: the tensor is undefined; expected one with data", [&] { Tensor() * x; });
+}
+
 TEST_CASE("error texts: axes, indices and other values") {
   check(ErrorKind::argument, "softmax: axis out of range; got 2 for 2 dimension(s); expected -2 … 1", [] {
     saw::softmax(saw::zeros({2, 3}), 2);
@@ -129,7 +136,7 @@ TEST_CASE("error texts: the tape") {
         "backward: the saved tensors of sum were freed by an earlier backward; pass retain_graph = true to that one",
         [&] { loss.backward(); });
   check(ErrorKind::autograd,
-        "mutable_data: a tensor of shape (2,) that requires a gradient would change in place; do it under NoGradGuard",
+        "mul_: a tensor of shape (2,) that requires a gradient would change in place; do it under NoGradGuard",
         [&] { x.mul_(2.0); });
   check(ErrorKind::shape, "item: needs exactly one element; got shape (2,); take sum(), mean() or select()",
         [&] { x.item(); });

@@ -47,6 +47,14 @@ TEST_CASE("parallel_for: chunks are the same for every number of threads") {
   }
 }
 
+TEST_CASE("parallel_for: a grain as large as can be is one chunk") {
+  for (const std::int64_t grain : {std::numeric_limits<std::int64_t>::max(), std::int64_t{11}}) {
+    std::vector<std::pair<std::int64_t, std::int64_t>> calls;
+    saw::parallel_for(5, 15, grain, [&](std::int64_t begin, std::int64_t end) { calls.emplace_back(begin, end); });
+    CHECK(calls == std::vector<std::pair<std::int64_t, std::int64_t>>{{5, 15}});
+  }
+}
+
 TEST_CASE("parallel_for: several threads take part") {
   const test::Threads scope(2);
   std::mutex mutex;

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -77,6 +78,19 @@ TEST_CASE("random: integers fill their range evenly") {
   for (const int times : seen) chi_square += (times - count / 7.0) * (times - count / 7.0) / (count / 7.0);
   CHECK(chi_square < 33.1);  // 1 in 100,000 for 6 degrees of freedom
   CHECK(stream.integer(0, 5, 6) == 5);
+}
+
+TEST_CASE("random: integers of the widest range") {
+  const std::int64_t low = std::numeric_limits<std::int64_t>::min(), high = std::numeric_limits<std::int64_t>::max();
+  const saw::RandomStream stream(1, 2);
+  bool negative = false, positive = false;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    const std::int64_t value = stream.integer(i, low, high);
+    negative = negative || value < low / 2;
+    positive = positive || value > high / 2;
+  }
+  CHECK(negative);
+  CHECK(positive);
 }
 
 TEST_CASE("random: generators hand out streams, and can be copied and resumed") {

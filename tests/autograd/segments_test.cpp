@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "saw/autograd/error.h"
 #include "saw/autograd/format.h"
 #include "support/tensors.h"
@@ -52,6 +54,13 @@ TEST_CASE("segments: mistakes") {
   CHECK(error_text([] {
           Segments::from_lengths({2, -1});
         }) == "Segments: a length must not be negative; got -1 at position 1");
+}
+
+TEST_CASE("segments: more rows than can be counted") {
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  CHECK(test::error_text([&] {
+          saw::Segments::from_lengths({most, 1});
+        }) == "Segments: more rows than can be counted; got length 1 at position 1 after 9223372036854775807 rows");
 }
 
 TEST_CASE("segments: copies share") {

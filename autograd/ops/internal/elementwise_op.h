@@ -79,6 +79,11 @@ concept HasArithmetic = requires {
   { Op::kernel } -> std::convertible_to<kernels::Arithmetic>;
 };
 
+/// Throws Error(argument) in the name of `op` for a tensor without data.
+inline void check_defined(const char* op, const Tensor& x) {
+  if (!x.defined()) fail(ErrorKind::argument, "{}: the tensor is undefined; expected one with data", op);
+}
+
 /// Throws Error(dtype) in the name of `op` unless both dtypes are equal.
 inline void check_same_dtype(const char* op, const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype())
@@ -222,6 +227,7 @@ Tensor binary_gradient(const Slope& slope, const Tensor& grad, const Tensor& a, 
 /// f(x) for every element, recorded.
 template <UnaryOp Op>
 Tensor run_unary(const OpInfo& info, const Tensor& x, const Op& op) {
+  check_defined(info.name, x);
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
   const auto compute = [&]<class T>() { elementwise::unary_values<T>(op, x, y); };
   if constexpr (TakesIntegers<Op>)
@@ -247,6 +253,8 @@ Tensor run_unary(const OpInfo& info, const Tensor& x, const Op& op) {
 /// f(a, b) for every pair of elements, broadcast, recorded.
 template <BinaryOp Op>
 Tensor run_binary(const OpInfo& info, const Tensor& a, const Tensor& b, const Op& op) {
+  check_defined(info.name, a);
+  check_defined(info.name, b);
   check_same_dtype(info.name, a, b);
   const Tensor y = Tensor::empty(broadcast_shapes(info.name, a.shape(), b.shape()), a.dtype());
   const auto compute = [&]<class T>() { elementwise::binary_values<T>(op, a, b, y); };
