@@ -54,10 +54,6 @@ void Optimizer::finish() {
   check_parameters(name_, parameters_, names);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor& parameter = parameters_[i];
-    if (!parameter.requires_grad())
-      fail(ErrorKind::argument,
-           "{}: parameter \"{}\" of shape {} does not require a gradient; leave it out or call set_requires_grad(true)",
-           name_, names[i], parameter.shape());
     if (!parameter.is_leaf())
       fail(ErrorKind::argument, "{}: parameter \"{}\" of shape {} is the result of an op; expected a leaf", name_,
            names[i], parameter.shape());

@@ -29,12 +29,12 @@ struct ParameterGroup {
 /// parameter and is saved and loaded under its name.
 ///
 /// A step is one pass over all parameters of all groups, laid end to end and cut into fixed chunks, so its result does
-/// not depend on the number of threads. A parameter that has no gradient is left alone, and its own count of
-/// steps stands still. Of a parameter with a sparse gradient (sparse_gradient.h) only the rows that the gradient has
-/// are changed, as if the others were not there: their momentum and weight decay rest.
+/// not depend on the number of threads. A parameter that has no gradient, as when it is frozen, is left alone, and its
+/// own count of steps stands still. Of a parameter with a sparse gradient (sparse_gradient.h) only the rows that the
+/// gradient has are changed, as if the others were not there: their momentum and weight decay rest.
 ///
 /// Constructors throw Error(argument) for an empty list of parameters, a parameter that is there twice (in one group or
-/// two), one that does not require a gradient, is the result of an op or is not contiguous, and options out of range.
+/// two), one that is the result of an op or is not contiguous, and options out of range.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
