@@ -9,6 +9,7 @@ const std::vector<const OpInfo*>& op_registry() {
     std::vector<const OpInfo*> all;
     for (const auto family : {activation_ops,
                               attention_ops,
+                              batch_norm_ops,
                               binary_ops,
                               compare_ops,
                               conv_ops,
@@ -18,6 +19,7 @@ const std::vector<const OpInfo*>& op_registry() {
                               einsum_ops,
                               function_ops,
                               glu_ops,
+                              group_norm_ops,
                               index_ops,
                               loss_ops,
                               matmul_ops,

@@ -6,11 +6,6 @@
 namespace saw::nn {
 namespace {
 
-double checked_epsilon(const char* layer, double epsilon) {
-  if (!(epsilon >= 0.0)) fail(ErrorKind::argument, "{}: epsilon must not be negative; got {}", layer, epsilon);
-  return epsilon;
-}
-
 /// Without weights the op would take any width.
 void check_width(const char* layer, const Tensor& x, std::int64_t width) {
   if (x.rank() == 0 || x.shape().back() != width)

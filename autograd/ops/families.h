@@ -12,6 +12,7 @@ using OpList = std::vector<const OpInfo*>;
 
 OpList activation_ops();
 OpList attention_ops();
+OpList batch_norm_ops();
 OpList binary_ops();
 OpList compare_ops();
 OpList conv_ops();
@@ -21,6 +22,7 @@ OpList dropout_ops();
 OpList einsum_ops();
 OpList function_ops();
 OpList glu_ops();
+OpList group_norm_ops();
 OpList index_ops();
 OpList loss_ops();
 OpList matmul_ops();

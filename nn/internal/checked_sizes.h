@@ -27,4 +27,10 @@ inline double checked_probability(const char* layer, const char* what, double va
   return value;
 }
 
+/// `value`, unless it is negative or NaN: then throws Error(argument) in the name of `layer`.
+inline double checked_epsilon(const char* layer, double value) {
+  if (!(value >= 0.0)) fail(ErrorKind::argument, "{}: epsilon must not be negative; got {}", layer, value);
+  return value;
+}
+
 }  // namespace saw::nn

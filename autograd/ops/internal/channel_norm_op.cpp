@@ -1,0 +1,109 @@
+#include "saw/autograd/ops/internal/channel_norm_op.h"
+
+#include "saw/autograd/check.h"
+#include "saw/autograd/dispatch.h"
+#include "saw/autograd/kernels/channel_norm.h"
+#include "saw/autograd/ops/creation.h"
+
+namespace saw {
+namespace {
+
+template <class T>
+const T* data_or_null(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
+template <class T>
+T* mutable_data_or_null(const Tensor& x) {
+  return x.defined() ? x.mutable_data<T>() : nullptr;
+}
+
+Tensor dense(const Tensor& x) { return x.defined() ? x.detach().contiguous() : x; }
+
+template <class T>
+kernels::ChannelStatistics<const T> data_of(const NormStatistics& statistics) {
+  return {statistics.mean.data<T>(), data_or_null<T>(statistics.mean_low), statistics.variance.data<T>()};
+}
+
+kernels::ChannelGroups kernel_groups(const ChannelNorm& norm, const Tensor& x) {
+  return {norm.segments.offsets(), x.size(1), norm.groups};
+}
+
+/// Gradients of (x, weight, bias).
+TensorList backward(const BackwardContext& context, const ChannelNorm& norm, bool statistics_of_x) {
+  const Tensor x = context.saved(0).contiguous(), dy = context.grad_output().contiguous();
+  const NormStatistics statistics{context.saved(1), context.saved(2), context.saved(3)};
+  const Tensor weight = dense(context.saved(4));
+  const auto wanted = [&](std::size_t i, const Shape& shape) {
+    return context.needs_grad(i) ? zeros(shape, x.dtype()) : Tensor();
+  };
+  const Tensor dx = context.needs_grad(0) ? Tensor::empty(x.shape(), x.dtype()) : Tensor();
+  const Tensor dweight = wanted(1, {x.size(1)}), dbias = wanted(2, {x.size(1)});
+  if (x.numel() > 0)
+    dispatch_floating("backward", x.dtype(), [&]<class T>() {
+      kernels::channel_norm_backward<T>(kernel_groups(norm, x), x.data<T>(), data_of<T>(statistics),
+                                        data_or_null<T>(weight), norm.epsilon, dy.data<T>(), statistics_of_x,
+                                        mutable_data_or_null<T>(dx), mutable_data_or_null<T>(dweight),
+                                        mutable_data_or_null<T>(dbias));
+    });
+  return {dx, dweight, dbias};
+}
+
+}  // namespace
+
+void check_channel_rows(const char* op, const Tensor& x, double epsilon) {
+  if (x.rank() != 2)
+    fail(ErrorKind::shape, "{}: x has the wrong rank; got {}; expected (rows, channels)", op, x.shape());
+  if (!is_floating(x.dtype()))
+    fail(ErrorKind::dtype, "{}: needs floating point elements; got {}; expected float32 or float64", op, x.dtype());
+  if (!(epsilon >= 0))
+    fail(ErrorKind::argument, "{}: epsilon must not be negative; got {}; expected a small positive number", op,
+         epsilon);
+}
+
+void check_per_channel(const char* op, const char* name, const Tensor& values, const Tensor& x) {
+  if (!values.defined()) return;
+  if (values.dtype() != x.dtype())
+    fail(ErrorKind::dtype, "{}: {} and x have different dtypes; got {} and {}", op, name, values.dtype(), x.dtype());
+  if (values.shape() != Shape{x.size(1)})
+    fail(ErrorKind::shape, "{}: {} does not fit the channels of x; got {} for x {}; expected {}", op, name,
+         values.shape(), x.shape(), Shape{x.size(1)});
+}
+
+NormStatistics ChannelNorm::statistics(const Tensor& x) const {
+  const Shape shape{segments.count(), groups};
+  const NormStatistics result{Tensor::empty(shape, x.dtype()), Tensor::empty(shape, x.dtype()),
+                              Tensor::empty(shape, x.dtype())};
+  if (x.numel() == 0) {
+    for (const Tensor& numbers : {result.mean, result.mean_low, result.variance}) numbers.fill_(0.0);
+    return result;
+  }
+  const Tensor rows = dense(x);
+  dispatch_floating("statistics", x.dtype(), [&]<class T>() {
+    kernels::channel_statistics<T>(
+        kernel_groups(*this, x), rows.data<T>(),
+        {result.mean.mutable_data<T>(), result.mean_low.mutable_data<T>(), result.variance.mutable_data<T>()});
+  });
+  return result;
+}
+
+Tensor ChannelNorm::forward(const Tensor& x, const NormStatistics& statistics, const Tensor& weight,
+                            const Tensor& bias) const {
+  const Tensor y = Tensor::empty(x.shape(), x.dtype());
+  if (x.numel() == 0) return y;
+  const Tensor rows = dense(x), w = dense(weight), b = dense(bias);
+  dispatch_floating("norm", x.dtype(), [&]<class T>() {
+    kernels::channel_norm<T>(kernel_groups(*this, x), rows.data<T>(), data_of<T>(statistics), data_or_null<T>(w),
+                             data_or_null<T>(b), epsilon, y.mutable_data<T>());
+  });
+  return y;
+}
+
+Gradient ChannelNorm::gradient(const Tensor& x, const NormStatistics& statistics, const Tensor& weight,
+                               bool statistics_of_x) const {
+  return {.saved = {x, statistics.mean, statistics.mean_low, statistics.variance, weight},
+          .backward = [norm = *this, statistics_of_x](const BackwardContext& context) {
+            return saw::backward(context, norm, statistics_of_x);
+          }};
+}
+
+}  // namespace saw
