@@ -110,10 +110,16 @@ std::int64_t longest(const RelativeAttentionProblem<T>& problem) {
   return length;
 }
 
-/// Keys that a query sees among `length`, and distances there are between such, at most.
+/// How many distances there are between the queries of a segment and the keys they see.
+template <class T>
+std::int64_t distances_of(const RelativeAttentionProblem<T>& problem, std::int64_t length) {
+  return std::min(problem.left, length - 1) + std::min(problem.right, length - 1) + 1;
+}
+
+/// How many keys a query sees, at most.
 template <class T>
 std::int64_t seen_of(const RelativeAttentionProblem<T>& problem, std::int64_t length) {
-  return problem.left > length || problem.right > length ? length : std::min(length, problem.left + problem.right + 1);
+  return std::min(length, distances_of(problem, length));
 }
 
 /// Scores that a head computes for some queries of a segment, about: enough to balance by. Small tasks cost more than
@@ -131,8 +137,7 @@ void log_products(const RelativeAttentionProblem<T>& problem, bool backward) {
   for (std::int64_t s = 0; s < segment_count(problem); ++s) {
     const std::int64_t length = length_of(problem, s);
     if (length == 0) continue;
-    const std::int64_t seen = seen_of(problem, length),
-                       distances = std::min(2 * length - 1, seen == length ? 2 * length - 1 : seen);
+    const std::int64_t seen = seen_of(problem, length), distances = distances_of(problem, length);
     const auto log = [&](bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k) {
       log_gemm(transpose_a, transpose_b, m, n, k, sizeof(T), heads);
     };
@@ -209,15 +214,16 @@ Groups forward_groups(const RelativeAttentionProblem<T>& problem) {
 }
 
 /// Neighbouring segments in parts of about equal cost: the first segment of each part, and behind them the number of
-/// segments. The gradients that segments share are summed within each part and then over the parts, so the parts
-/// depend on the shapes alone. Each needs memory of its own for them, so that they are no more than keep the threads
-/// of a large machine busy.
+/// segments. A task of backward is a part and a head: a segment is not split, since its keys and values gather
+/// gradients from all of its queries. The gradients that segments share are summed within each part and then over the
+/// parts, so the parts depend on the shapes alone; each needs memory for such sums, so that there are only as many as
+/// keep the threads of a large machine busy.
 template <class T>
 std::vector<std::int64_t> backward_parts(const RelativeAttentionProblem<T>& problem) {
   constexpr std::int64_t tasks = 32;
   const std::int64_t segments = segment_count(problem);
-  const std::int64_t count = std::clamp<std::int64_t>(
-      problem.heads == 0 ? 1 : (tasks + problem.heads - 1) / problem.heads, 1, std::max<std::int64_t>(segments, 1));
+  const std::int64_t heads = std::max<std::int64_t>(problem.heads, 1);
+  const std::int64_t count = std::min((tasks + heads - 1) / heads, segments);
   std::int64_t total = 0;
   for (std::int64_t s = 0; s < segments; ++s) total += cost(problem, length_of(problem, s), length_of(problem, s));
   std::vector<std::int64_t> begins = {0};

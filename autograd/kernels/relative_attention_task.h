@@ -84,8 +84,7 @@ struct RelativeWorkspace {
   std::int64_t lay_out(const RelativeAttentionProblem<T>& problem, std::int64_t length, bool backward, T* memory) {
     constexpr std::int64_t q = relative_query_tile;
     const std::int64_t width = problem.width, value_width = problem.value_width;
-    const std::int64_t window =
-        problem.left > length || problem.right > length ? length : problem.left + problem.right + q;
+    const std::int64_t window = std::min(problem.left, length) + std::min(problem.right, length) + q;
     const std::int64_t scored = std::min(length, window) + q - 1;
     std::int64_t total = 0;
     const auto take = [&](T*& part, std::int64_t count) {
