@@ -1,5 +1,5 @@
-// What a training step of speaker identification costs, all included: reading features from a folder in the HW04 layout,
-// cropping, forward, backward, AdamW.
+// What a training step of speaker identification costs, all included: reading features from a folder in the HW04
+// layout, cropping, forward, backward, AdamW.
 //
 //   build/bench/speaker_step --model transformer      the assignment's baseline, 32 crops of 128 frames, 600 speakers
 //   build/bench/speaker_step --model conformer        4 blocks of width 144, kernel 31, dropout 0.1
@@ -37,7 +37,8 @@ struct Folder {
     Generator generator(7);
     const RandomStream lengths(generator);
     for (std::int64_t i = 0; i < utterances; ++i)
-      data::save_pytorch(file(i), randn({lengths.integer(static_cast<std::uint64_t>(i), 200, 1100), features}, generator));
+      data::save_pytorch(file(i),
+                         randn({lengths.integer(static_cast<std::uint64_t>(i), 200, 1100), features}, generator));
   }
   ~Folder() {
     std::error_code ignored;
@@ -68,14 +69,11 @@ void run(const Options& options) {
   if (options.model == "conformer")
     model = std::make_unique<ConformerModel>();
   else
-    model = make_speaker_model({.model = "transformer",
-                                .pooling = "mean",
-                                .loss = "softmax",
-                                .features = features,
-                                .speakers = speakers});
-  data::FrameBatches batches(
-      options.utterances, [&](std::int64_t i) { return data::load_pytorch_tensor(folder.file(i)); },
-      {.batch = options.batch, .crop = options.crop, .seed = 1});
+    model = make_speaker_model(
+        {.model = "transformer", .pooling = "mean", .loss = "softmax", .features = features, .speakers = speakers});
+  data::FrameBatches batches(options.utterances,
+                             [&](std::int64_t i) { return data::load_pytorch_tensor(folder.file(i)); },
+                             {.batch = options.batch, .crop = options.crop, .seed = 1});
   optim::AdamW adam(model->parameters(), {.learning_rate = 1e-3});
   const auto step = [&](std::size_t) {
     const data::FrameBatch batch = batches.next();
@@ -96,9 +94,7 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("Times training steps of speaker identification.");
-  app.add_option("--model", options.model)
-      ->check(CLI::IsMember({"transformer", "conformer"}))
-      ->capture_default_str();
+  app.add_option("--model", options.model)->check(CLI::IsMember({"transformer", "conformer"}))->capture_default_str();
   app.add_option("--batch", options.batch, "utterances a batch")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--crop", options.crop, "frames of each")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--utterances", options.utterances, "files")->check(CLI::PositiveNumber)->capture_default_str();

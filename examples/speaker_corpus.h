@@ -20,12 +20,12 @@ namespace saw::examples {
 
 /// Utterances, who speaks them, and what each part is for.
 struct SpeakerCorpus {
-  std::string description;
-  data::SpeakerData data;
-  std::vector<std::int64_t> train, dev, test;  ///< numbers of utterances
-  std::int64_t features = 40;                  ///< of a frame
-  data::FrameSource read;                      ///< frames (T, features) of an utterance; from any thread
-  std::vector<std::string> skipped;            ///< what cannot be used, and why
+  std::string description = {};
+  data::SpeakerData data = {};
+  std::vector<std::int64_t> train = {}, dev = {}, test = {};  ///< numbers of utterances
+  std::int64_t features = 40;                                 ///< of a frame
+  data::FrameSource read = {};                                ///< frames (T, features) of an utterance; from any thread
+  std::vector<std::string> skipped = {};                      ///< what cannot be used, and why
 
   std::int64_t speaker(std::int64_t utterance) const { return at(utterance).speaker; }
   const data::Utterance& at(std::int64_t utterance) const {
@@ -87,9 +87,10 @@ class SoundFeatures {
   Tensor compute(const std::string& path) const {
     const data::Audio audio = data::resample(data::read_audio(path), log_mel_.options().sample_rate);
     if (audio.samples.numel() <= log_mel_.options().window / 2)
-      throw Error(ErrorKind::io, fmt::format("{}: too short; got {:.4f} s; expected more than {:.4f} s", path,
-                                             audio.seconds(), 0.5 * static_cast<double>(log_mel_.options().window) /
-                                                                  static_cast<double>(audio.sample_rate)));
+      throw Error(
+          ErrorKind::io,
+          fmt::format("{}: too short; got {:.4f} s; expected more than {:.4f} s", path, audio.seconds(),
+                      0.5 * static_cast<double>(log_mel_.options().window) / static_cast<double>(audio.sample_rate)));
     return log_mel_(audio.samples);
   }
 

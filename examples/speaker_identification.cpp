@@ -40,9 +40,8 @@ struct Recipe {
 
 Recipe recipe_of(Options& options) {
   // The assignment's baseline as it is handed out, or a Conformer that generalises from little.
-  Recipe recipe = options.model == "transformer"
-                      ? Recipe{"mean", "softmax", 70000, 128, 32, 1000, 1e-3, false}
-                      : Recipe{"statistics", "am-softmax", 1200, 64, 32, 100, 1e-3, true};
+  Recipe recipe = options.model == "transformer" ? Recipe{"mean", "softmax", 70000, 128, 32, 1000, 1e-3, false}
+                                                 : Recipe{"statistics", "am-softmax", 1200, 64, 32, 100, 1e-3, true};
   if (options.model == "transformer" && options.data.empty()) recipe.steps = 3000;  // its own data is small
   if (options.model == "conformer" && !options.data.empty()) recipe.steps = 40000;
   if (options.steps > 0) recipe.steps = options.steps;
@@ -55,8 +54,8 @@ Recipe recipe_of(Options& options) {
 
 // ---- whole utterances through a model ----
 
-/// Calls f(first, rows) with the rows of run(frames, segments) for utterances first, first + 1, … of the list, some at a
-/// time. Utterances that cannot be read are left out of the list, and named in corpus.skipped, if that is wanted.
+/// Calls f(first, rows) with the rows of run(frames, segments) for utterances first, first + 1, … of the list, some at
+/// a time. Utterances that cannot be read are left out of the list, and named in corpus.skipped, if that is wanted.
 template <class Run, class F>
 void for_whole_utterances(SpeakerCorpus& corpus, std::vector<std::int64_t>& utterances, bool skip_bad, Run run, F f) {
   constexpr std::int64_t frames_at_once = 4096;
@@ -278,8 +277,10 @@ std::unique_ptr<SpeakerModel> load_model(Options& options, SpeakerCorpus& corpus
   std::vector<std::string> speakers;
   std::string line;
   for (const char c : data::read_file(options.load + "/speakers.txt")) {
-    if (c != '\n') line += c;
-    else speakers.push_back(std::exchange(line, {}));
+    if (c != '\n')
+      line += c;
+    else
+      speakers.push_back(std::exchange(line, {}));
   }
   std::map<std::string, std::int64_t> numbers;
   for (std::size_t i = 0; i < speakers.size(); ++i) numbers.emplace(speakers[i], static_cast<std::int64_t>(i));
@@ -293,8 +294,9 @@ std::unique_ptr<SpeakerModel> load_model(Options& options, SpeakerCorpus& corpus
   options.pooling = about("pooling");
   options.loss = about("loss");
   if (about("features") != std::to_string(corpus.features))
-    throw Error(ErrorKind::io, fmt::format("{}/model.safetensors: was trained on frames of {} features; the data has {}",
-                                           options.load, about("features"), corpus.features));
+    throw Error(ErrorKind::io,
+                fmt::format("{}/model.safetensors: was trained on frames of {} features; the data has {}", options.load,
+                            about("features"), corpus.features));
   auto model = examples::make_speaker_model({.model = options.model,
                                              .pooling = options.pooling,
                                              .loss = options.loss,

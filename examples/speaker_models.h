@@ -83,8 +83,8 @@ struct TransformerSpeakerModel : SpeakerModel {
         output(child<SpeakerClassifier>("output", options.loss, 80, options.speakers)) {}
 
   Tensor embed(const Tensor& x, const Segments& utterances) override {
-    const Tensor frames = encoder.forward(prenet.forward(x), utterances);   // (N, 80)
-    return hidden.forward(pooling.forward(frames, utterances));             // (B, 80)
+    const Tensor frames = encoder.forward(prenet.forward(x), utterances);  // (N, 80)
+    return hidden.forward(pooling.forward(frames, utterances));            // (B, 80)
   }
   const SpeakerClassifier& classifier() const override { return output; }
 };
@@ -109,8 +109,8 @@ struct ConformerSpeakerModel : SpeakerModel {
         output(child<SpeakerClassifier>("output", options.loss, width, options.speakers)) {}
 
   Tensor embed(const Tensor& x, const Segments& utterances) override {
-    const Tensor frames = encoder.forward(prenet.forward(norm.forward(x)), utterances);     // (N, width)
-    return hidden_norm.forward(hidden.forward(pooling.forward(frames, utterances)));        // (B, width)
+    const Tensor frames = encoder.forward(prenet.forward(norm.forward(x)), utterances);  // (N, width)
+    return hidden_norm.forward(hidden.forward(pooling.forward(frames, utterances)));     // (B, width)
   }
   const SpeakerClassifier& classifier() const override { return output; }
 };

@@ -1,7 +1,8 @@
 #pragma once
 
-// Voices that need no files: a source-filter synthesiser in the manner of Klatt (1980). A glottal pulse train with jitter
-// and shimmer, and noise, go through resonators at the formants of a vowel, which a speaker's vocal-tract length scales.
+// Voices that need no files: a source-filter synthesiser in the manner of Klatt (1980). A glottal pulse train with
+// jitter and shimmer, and noise, go through resonators at the formants of a vowel, which a speaker's vocal-tract length
+// scales.
 
 #include <saw/saw.h>
 
@@ -16,16 +17,16 @@ namespace saw::examples {
 
 /// What makes a voice its own.
 struct Voice {
-  double pitch;              ///< Hz, of the glottal pulses, on average
-  double intonation;         ///< how far the pitch moves, as a share of it
-  double tract;              ///< formants are multiplied by it: shorter vocal tracts have more than 1
+  double pitch;                   ///< Hz, of the glottal pulses, on average
+  double intonation;              ///< how far the pitch moves, as a share of it
+  double tract;                   ///< formants are multiplied by it: shorter vocal tracts have more than 1
   std::array<double, 4> formant;  ///< further factors of each formant, near 1
-  double bandwidth;          ///< factor of the formants' widths
-  double open_quotient;      ///< share of a period in which the glottis is open
-  double tilt;               ///< one-pole low-pass of the source, 0 … 1: a soft voice has more
-  double breath;             ///< noise beside the pulses
-  double jitter, shimmer;    ///< random changes of period and loudness from pulse to pulse
-  double rate;               ///< syllables a second
+  double bandwidth;               ///< factor of the formants' widths
+  double open_quotient;           ///< share of a period in which the glottis is open
+  double tilt;                    ///< one-pole low-pass of the source, 0 … 1: a soft voice has more
+  double breath;                  ///< noise beside the pulses
+  double jitter, shimmer;         ///< random changes of period and loudness from pulse to pulse
+  double rate;                    ///< syllables a second
 };
 
 /// A sound of the invented language: three formants in Hz (after Peterson & Barney 1952, for a man), and for consonants
@@ -128,8 +129,8 @@ inline double glottal_pulse(double phase, double open_quotient) {
   return 0.0;
 }
 
-/// The phrase in that voice, 16 kHz. Whatever is random about a single utterance comes from `dice`: speed, pitch, loudness,
-/// background noise, and that nobody says anything twice in the same way.
+/// The phrase in that voice, 16 kHz. Whatever is random about a single utterance comes from `dice`: speed, pitch,
+/// loudness, background noise, and that nobody says anything twice in the same way.
 inline data::Audio speak(const Voice& voice, const std::vector<Phone>& phrase, Dice& dice) {
   constexpr std::int64_t sample_rate = 16000;
   constexpr double nyquist = sample_rate / 2.0;
@@ -179,7 +180,8 @@ inline data::Audio speak(const Voice& voice, const std::vector<Phone>& phrase, D
   // Recorded at one level or another, in a room that is not silent.
   double energy = 1e-12;
   for (const float sample : samples) energy += static_cast<double>(sample) * sample;
-  const double gain = 0.08 * std::exp2(dice.uniform(-1.0, 1.0)) / std::sqrt(energy / static_cast<double>(samples.size()));
+  const double gain =
+      0.08 * std::exp2(dice.uniform(-1.0, 1.0)) / std::sqrt(energy / static_cast<double>(samples.size()));
   const double background = 0.08 * std::pow(10.0, -dice.uniform(25.0, 40.0) / 20.0);
   for (float& sample : samples)
     sample = static_cast<float>(std::clamp(gain * sample + background * dice.normal(), -1.0, 1.0));

@@ -113,12 +113,12 @@ ConformerLayer::ConformerLayer(const ConformerOptions& options)
     : convolution_first_(checked(options).convolution_first),
       ffn1_(child<ConformerFeedForward>("ffn1", options.width, hidden_width(options), options.dropout)),
       self_attn_layer_norm_(child<LayerNorm>("self_attn_layer_norm", options.width)),
-      relative_self_attn_(options.positions == ConformerPositions::relative
-                              ? &child<RelativeMultiHeadAttention>(
-                                    "self_attn", options.width, options.heads,
-                                    RelativeMultiHeadAttentionOptions{.dropout = options.dropout,
-                                                                      .attention = options.attention})
-                              : nullptr),
+      relative_self_attn_(
+          options.positions == ConformerPositions::relative
+              ? &child<RelativeMultiHeadAttention>(
+                    "self_attn", options.width, options.heads,
+                    RelativeMultiHeadAttentionOptions{.dropout = options.dropout, .attention = options.attention})
+              : nullptr),
       self_attn_(options.positions == ConformerPositions::none
                      ? &child<MultiHeadAttention>(
                            "self_attn", options.width, options.heads,

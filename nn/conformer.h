@@ -127,8 +127,8 @@ class ConformerLayer : public Module {
   LayerNorm& final_layer_norm_;
 };
 
-/// A stack of Conformer blocks, `conformer_layers.0`, …: x (N, width) keeps its shape. With ConformerOptions::torchaudio
-/// the state dict has the names and shapes of torchaudio.models.Conformer.
+/// A stack of Conformer blocks, `conformer_layers.0`, …: x (N, width) keeps its shape. With
+/// ConformerOptions::torchaudio the state dict has the names and shapes of torchaudio.models.Conformer.
 ///
 ///   nn::Conformer conformer(nn::ConformerOptions{.width = 144, .heads = 4, .layers = 4});
 ///   Tensor y = conformer.forward(x, utterances);

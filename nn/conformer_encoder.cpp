@@ -36,7 +36,7 @@ ConvolutionSubsampling::Convolution::Convolution(std::int64_t in, std::int64_t o
     : weight(param("weight", {out, in, kernel, kernel}, uniform_by_fan_in(in))),
       bias(param("bias", {out}, uniform_by_fan_in(in))) {}
 
-Tensor ConvolutionSubsampling::Convolution::forward(const Tensor& x, const Segments& segments) const {
+Tensor ConvolutionSubsampling::Convolution::convolve(const Tensor& x, const Segments& segments) const {
   const Segments kept = halved(segments);
   const std::int64_t in = x.size(2), out = weight.size(0), frequencies = halved(x.size(1));
   // The kernel's nine places, each with all channels side by side, as one matrix to be multiplied.
@@ -74,8 +74,8 @@ Sequences ConvolutionSubsampling::forward(const Tensor& x, const Segments& segme
     fail(ErrorKind::shape, "ConvolutionSubsampling: x does not fit; got {}; expected ({}, {})", x.shape(),
          segments.rows(), features_);
   const Segments half = halved(segments), quarter = halved(half);
-  const Tensor once = relu(conv_.first.forward(x.unsqueeze(2), segments));
-  const Tensor twice = relu(conv_.second.forward(once, half));  // (N', frequencies, width)
+  const Tensor once = relu(conv_.first.convolve(x.unsqueeze(2), segments));
+  const Tensor twice = relu(conv_.second.convolve(once, half));  // (N', frequencies, width)
   const std::int64_t frequencies = twice.size(1), width = twice.size(2);
   const Tensor flat = twice.transpose(1, 2).reshape({quarter.rows(), width * frequencies});
   return {out_.linear.forward(flat), quarter};
@@ -89,10 +89,10 @@ ConformerEncoder::ConformerEncoder(const ConformerEncoderOptions& options)
     : subsampling_(options.subsampling
                        ? &child<ConvolutionSubsampling>("subsampling", options.features, options.conformer.width)
                        : nullptr),
-      input_(options.subsampling ? nullptr
-                                 : &child<Linear>("input",
-                                                  checked_positive("ConformerEncoder", "features", options.features),
-                                                  options.conformer.width)),
+      input_(options.subsampling
+                 ? nullptr
+                 : &child<Linear>("input", checked_positive("ConformerEncoder", "features", options.features),
+                                  options.conformer.width)),
       dropout_(child<Dropout>("dropout", options.conformer.dropout)),
       conformer_(child<Conformer>("conformer", options.conformer)) {}
 

@@ -17,13 +17,13 @@ struct Sequences {
   Segments segments;
 };
 
-/// A quarter of the frames: two convolutions over time and frequency, 3 × 3 with stride 2 and without padding, each with
-/// a ReLU, then a Linear from what is left of the frequencies. (N, features) → rows (N', width), where an utterance of T
-/// frames keeps ⌊(⌊(T − 1) / 2⌋ − 1) / 2⌋; one of fewer than 7 keeps none.
+/// A quarter of the frames: two convolutions over time and frequency, 3 × 3 with stride 2 and without padding, each
+/// with a ReLU, then a Linear from what is left of the frequencies. (N, features) → rows (N', width), where an
+/// utterance of T frames keeps ⌊(⌊(T − 1) / 2⌋ − 1) / 2⌋; one of fewer than 7 keeps none.
 ///
 /// Parameters `conv.0` and `conv.2` with weights (width, 1, 3, 3) and (width, width, 3, 3) as PyTorch's Conv2d over
-/// (time, frequency), and `out.0`, a Linear from width · ⌊(⌊(features − 1) / 2⌋ − 1) / 2⌋; names and order of the channels
-/// are ESPnet's.
+/// (time, frequency), and `out.0`, a Linear from width · ⌊(⌊(features − 1) / 2⌋ − 1) / 2⌋; names and order of the
+/// channels are ESPnet's.
 class ConvolutionSubsampling : public Module {
  public:
   /// Throws Error(argument) for fewer than 7 features or a width below 1.
@@ -37,7 +37,7 @@ class ConvolutionSubsampling : public Module {
   /// A convolution over time and frequency with stride 2: (N, frequencies, in) → (N', ⌊(frequencies − 1) / 2⌋, out).
   struct Convolution : Module {
     Convolution(std::int64_t in, std::int64_t out);
-    Tensor forward(const Tensor& x, const Segments& segments) const;
+    Tensor convolve(const Tensor& x, const Segments& segments) const;
     const Tensor& weight;
     const Tensor& bias;
   };

@@ -37,7 +37,8 @@ Tensor StatisticsPooling::forward(const Tensor& x, const Segments& segments) con
 }
 
 SelfAttentionPooling::SelfAttentionPooling(std::int64_t width)
-    : attention_(child<Linear>("attention", checked_positive("SelfAttentionPooling", "width", width), 1, LinearOptions{.bias = false})) {}
+    : attention_(child<Linear>("attention", checked_positive("SelfAttentionPooling", "width", width), 1,
+                               LinearOptions{.bias = false})) {}
 
 Tensor SelfAttentionPooling::attend(const Tensor& x, const Segments& segments) const {
   return segment_softmax(attention_.forward(x), segments);  // (N, 1)

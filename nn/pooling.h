@@ -7,8 +7,8 @@
 namespace saw {
 namespace [[gnu::visibility("default")]] nn {
 
-// From a row per frame to a row per utterance: x (N, width) with segments → (B, …). Only an utterance's own frames count;
-// one without frames gives zeros.
+// From a row per frame to a row per utterance: x (N, width) with segments → (B, …). Only an utterance's own frames
+// count; one without frames gives zeros.
 
 /// The mean over the frames: (N, width) → (B, width).
 class MeanPooling : public Module {
@@ -23,8 +23,8 @@ class MaxPooling : public Module {
 };
 
 /// Mean and standard deviation side by side (Snyder et al. 2017, x-vectors): (N, width) → (B, 2·width). The variance is
-/// the biased one and at least `epsilon` before its root is taken, so that one frame, or frames that are all alike, have
-/// a finite gradient.
+/// the biased one and at least `epsilon` before its root is taken, so that one frame, or frames that are all alike,
+/// have a finite gradient.
 class StatisticsPooling : public Module {
  public:
   /// Throws Error(argument) unless epsilon is positive.
@@ -35,7 +35,8 @@ class StatisticsPooling : public Module {
   double epsilon_;
 };
 
-/// Self-attention pooling (Safari et al. 2020): a mean in which each frame has the weight that a learned vector gives it,
+/// Self-attention pooling (Safari et al. 2020): a mean in which each frame has the weight that a learned vector gives
+/// it,
 ///
 ///   y = Σ_t a_t x_t,   a = softmax over the utterance's frames of x_t · w
 ///

@@ -38,10 +38,14 @@ void put(std::vector<std::uint8_t>& pixels, const Colour& colour) {
 std::string escape(const std::string& text) {
   std::string result;
   for (const char c : text) {
-    if (c == '&') result += "&amp;";
-    else if (c == '<') result += "&lt;";
-    else if (c == '>') result += "&gt;";
-    else result += c;
+    if (c == '&')
+      result += "&amp;";
+    else if (c == '<')
+      result += "&lt;";
+    else if (c == '>')
+      result += "&gt;";
+    else
+      result += c;
   }
   return result;
 }
@@ -143,7 +147,8 @@ void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapO
         x, y, image_width, image_height, base64(png), x, y, image_width, image_height);
   };
   const auto text = [&](double x, double y, const char* anchor, const std::string& what, const std::string& more = {}) {
-    svg += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor, more, escape(what));
+    svg +=
+        fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor, more, escape(what));
   };
   const auto line = [&](double x1, double y1, double x2, double y2) {
     svg += fmt::format("<line x1=\"{:g}\" y1=\"{:g}\" x2=\"{:g}\" y2=\"{:g}\" stroke=\"#444\"/>\n", x1, y1, x2, y2);
@@ -168,8 +173,7 @@ void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapO
     text(left - 7, y + 4, "end", tick.text);
   }
   text(left + w / 2, total_height - 8, "middle", options.columns.label);
-  text(14, top + h / 2, "middle", options.rows.label,
-       fmt::format(" transform=\"rotate(-90 14 {:g})\"", top + h / 2));
+  text(14, top + h / 2, "middle", options.rows.label, fmt::format(" transform=\"rotate(-90 14 {:g})\"", top + h / 2));
   image(left + w + 20, top, 14, h, encode_png(1, 128, scale));
   text(left + w + 38, top + 10, "start", fmt::format("{:.4g}", low + range));
   text(left + w + 38, top + h, "start", fmt::format("{:.4g}", low));

@@ -31,9 +31,9 @@ struct HeatMapOptions {
   std::int64_t width = 720, height = 280;     ///< of the cells, in pixels of the picture, about
 };
 
-/// Writes a matrix (rows, columns) as a picture with axes, names and a scale of colours: an SVG file, in which the cells
-/// are an embedded PNG. NaN and infinite cells are grey. The file appears whole or not at all. Throws Error(shape) unless
-/// the matrix has rows and columns, Error(argument) for names that do not fit, Error(io).
+/// Writes a matrix (rows, columns) as a picture with axes, names and a scale of colours: an SVG file, in which the
+/// cells are an embedded PNG. NaN and infinite cells are grey. The file appears whole or not at all. Throws
+/// Error(shape) unless the matrix has rows and columns, Error(argument) for names that do not fit, Error(io).
 void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapOptions& options = {});
 
 }  // namespace train

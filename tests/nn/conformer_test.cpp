@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "saw/autograd/error.h"
+#include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/reduce.h"
@@ -36,8 +38,9 @@ void check_golden(const std::string& name, const nn::ConformerOptions& options, 
     const auto check = [&](const Tensor& actual, const std::string& expected_name) {
       CAPTURE(expected_name);
       const Tensor expected = golden().at(name + "." + expected_name);
-      CHECK_EQ(test::difference(actual.to(expected.dtype()), expected, 0.0, tolerance * (1.0 + test::largest(expected))),
-               "");
+      CHECK_EQ(
+          test::difference(actual.to(expected.dtype()), expected, 0.0, tolerance * (1.0 + test::largest(expected))),
+          "");
     };
     nn::Conformer model(options);
     model.to(dtype);
@@ -144,8 +147,8 @@ TEST_CASE("in training a Conformer's batch norm sees the frames of a batch in an
     (y * y).sum().backward();
     TensorList result(order.size());
     for (std::size_t k = 0; k < order.size(); ++k)
-      result[order[k]] = y.detach().slice(0, segments.begin(static_cast<std::int64_t>(k)),
-                                          segments.end(static_cast<std::int64_t>(k)));
+      result[order[k]] =
+          y.detach().slice(0, segments.begin(static_cast<std::int64_t>(k)), segments.end(static_cast<std::int64_t>(k)));
     for (const auto& [name, tensor] : model.named_parameters())
       result.push_back(tensor.grad().defined() ? tensor.grad().clone() : zeros(tensor.shape(), float64));
     for (const auto& [name, tensor] : model.snapshot()) result.push_back(tensor);

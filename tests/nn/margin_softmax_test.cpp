@@ -7,6 +7,7 @@
 #include <numbers>
 #include <vector>
 
+#include "saw/autograd/error.h"
 #include "saw/autograd/gradcheck.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
@@ -105,7 +106,8 @@ TEST_CASE("margin softmax passes gradcheck, and a row of zeros does it no harm")
   const GeneratorGuard seeded(Generator(11));
   nn::AdditiveMarginSoftmax additive(width, classes, {.scale = 6.0});
   nn::AngularMarginSoftmax angular(width, classes, {.scale = 6.0});
-  for (nn::MarginSoftmax* layer : {static_cast<nn::MarginSoftmax*>(&additive), static_cast<nn::MarginSoftmax*>(&angular)}) {
+  for (nn::MarginSoftmax* layer :
+       {static_cast<nn::MarginSoftmax*>(&additive), static_cast<nn::MarginSoftmax*>(&angular)}) {
     layer->to(float64);
     const Tensor x = randn({rows, width}, float64).set_requires_grad(true);
     CHECK(gradcheck([&](const TensorList& in) { return TensorList{layer->loss(in[0], tensor(labels))}; }, {x}));

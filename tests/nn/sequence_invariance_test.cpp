@@ -67,7 +67,8 @@ Subject pooling(Arguments&&... arguments) {
   return subject;
 }
 
-/// Batch norm with running statistics: in training it mixes the sequences of a batch, which conformer_test.cpp is about.
+/// Batch norm with running statistics: in training it mixes the sequences of a batch, which conformer_test.cpp is
+/// about.
 template <class M, class... Arguments>
 Subject evaluated(Arguments&&... arguments) {
   Subject subject = plain<M>(std::forward<Arguments>(arguments)...);
