@@ -141,7 +141,13 @@ Tensor product(const Tensor& a, const Tensor& b) {
   return result;
 }
 
-Tensor rows_of(const Tensor& x) { return reshape(x, {x.numel() / std::max<std::int64_t>(x.size(-1), 1), x.size(-1)}); }
+/// How many rows (…, columns) has. Not its elements divided by its columns: rows without columns are rows too.
+std::int64_t row_count(const Tensor& x) {
+  std::int64_t count = 1;
+  for (std::size_t axis = 0; axis + 1 < x.rank(); ++axis) count *= x.shape()[axis];
+  return count;
+}
+Tensor rows_of(const Tensor& x) { return reshape(x, {row_count(x), x.size(-1)}); }
 
 void check_dtypes(const char* op, const Tensor& a, const Tensor& b) {
   if (!is_floating(a.dtype()) || a.dtype() != b.dtype())
@@ -168,6 +174,7 @@ std::vector<Sample> matmul_samples(SampleMaker& make) {
           matmul_sample("broadcast batches", {make.normal({2, 1, 3, 4}), make.normal({3, 4, 2})}),
           matmul_sample("empty rows", {make.normal({0, 4}), make.normal({4, 2})}),
           matmul_sample("empty inner axis", {make.normal({3, 0}), make.normal({0, 2})}),
+          matmul_sample("batch, matrix, empty inner axis", {make.normal({2, 3, 0}), make.normal({0, 4})}),
           matmul_sample("size 1", {make.normal({1, 1}), make.normal({1, 1})}),
           matmul_sample("tiles", {make.normal({40, 3}), make.normal({3, 33})})};
 }
@@ -211,6 +218,8 @@ std::vector<Sample> linear_samples(SampleMaker& make) {
           linear_sample("no bias", {make.normal({5, 4}), make.normal({3, 4})}),
           linear_sample("one vector", {make.normal({4}), make.normal({3, 4}), make.normal({3})}),
           linear_sample("batch", {make.normal({2, 3, 4}), make.normal({2, 4}), make.normal({2})}),
+          linear_sample("nothing in", {make.normal({2, 3, 0}), make.normal({4, 0}), make.normal({4})}),
+          linear_sample("nothing out", {make.normal({3, 2}), make.normal({0, 2}), make.normal({0})}),
           linear_sample("no rows", {make.normal({0, 4}), make.normal({3, 4}), make.normal({3})}),
           linear_sample("size 1", {make.normal({1, 1}), make.normal({1, 1}), make.normal({1})})};
 }
@@ -294,7 +303,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Shape shape = x.shape();
   shape.back() = out;
   Tensor y = Tensor::empty(shape, x.dtype());
-  const std::int64_t rows = x.numel() / std::max<std::int64_t>(in, 1);
+  const std::int64_t rows = row_count(x);
   const Tensor flat = reshape(x.detach(), {rows, in});
   const Operand left = operand(flat), right = operand(weight.detach());
   dispatch_floating("linear", x.dtype(), [&]<class T>() {
@@ -313,20 +322,18 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                            out);
   });
   return record(linear_info, {x, weight, bias}, y, [&] {
-    return Gradient{
-        .saved = {x, weight},
-        .backward =
-            [](const BackwardContext& context) {
-              const Tensor input = context.saved(0).detach(), w = context.saved(1).detach();
-              const std::int64_t count = input.numel() / std::max<std::int64_t>(w.size(1), 1);
-              const Tensor g = reshape(contiguous(context.grad_output()), {count, w.size(0)});  // (rows, out)
-              TensorList gradients(3);
-              if (context.needs_grad(0)) gradients[0] = reshape(product(g, w), input.shape());
-              if (context.needs_grad(1)) gradients[1] = product(transpose(g, 0, 1), reshape(input, {count, w.size(1)}));
-              if (context.needs_grad(2)) gradients[2] = sum(g, {0});
-              return gradients;
-            },
-        .reference = linear_reference};
+    return Gradient{.saved = {x, weight},
+                    .backward =
+                        [](const BackwardContext& context) {
+                          const Tensor input = context.saved(0).detach(), w = context.saved(1).detach();
+                          const Tensor g = rows_of(contiguous(context.grad_output()));  // (rows, out)
+                          TensorList gradients(3);
+                          if (context.needs_grad(0)) gradients[0] = reshape(product(g, w), input.shape());
+                          if (context.needs_grad(1)) gradients[1] = product(transpose(g, 0, 1), rows_of(input));
+                          if (context.needs_grad(2)) gradients[2] = sum(g, {0});
+                          return gradients;
+                        },
+                    .reference = linear_reference};
   });
 }
 

@@ -166,6 +166,12 @@ TEST_CASE("conv1d: output lengths") {
   CHECK(conv1d_output_length(9, 3, {.stride = 2}) == 5);
   CHECK(conv1d_output_length(10, 3, {.stride = 4, .dilation = 2, .padding_left = 1, .padding_right = 0}) == 2);
   CHECK(conv1d_output_length(0, 3, {.padding_left = 5, .padding_right = 5}) == 0);
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  CHECK(test::error_text([&] { conv1d_output_length(3, 1, {.padding_left = most, .padding_right = most}); }) ==
+        "conv1d_output_length: kernel, dilation or padding is too large; got 1, 1, and 9223372036854775807 and "
+        "9223372036854775807");
+  CHECK(test::error_text([&] { conv1d_output_length(3, 3, {.dilation = most}); }) ==
+        "conv1d_output_length: kernel, dilation or padding is too large; got 3, 9223372036854775807, and -1 and -1");
   CHECK(saw::conv1d_segments(Segments::from_lengths({5, 0, 2}), 3, {.stride = 2}) == Segments::from_lengths({3, 0, 1}));
   CHECK(test::error_text([] { conv1d_output_length(-1, 3); }).find("length is negative; got -1") != std::string::npos);
   CHECK(test::error_text([] { conv1d_output_length(4, 0); }).find("kernel has no taps") != std::string::npos);

@@ -30,6 +30,13 @@ void check_conv_options(const char* op, std::int64_t kernel, const Conv1dOptions
   if (options.padding_left < -1 || options.padding_right < -1)
     fail(ErrorKind::argument, "{}: padding is negative; got {} and {}; expected ≥ 0, or -1 to keep lengths", op,
          options.padding_left, options.padding_right);
+  // So that the lengths that they make can be computed at all.
+  constexpr std::int64_t most = std::int64_t{1} << 60;
+  std::int64_t reach = 0;
+  if (__builtin_mul_overflow(kernel, options.dilation, &reach) ||
+      std::max({reach, options.padding_left, options.padding_right}) > most)
+    fail(ErrorKind::argument, "{}: kernel, dilation or padding is too large; got {}, {}, and {} and {}", op, kernel,
+         options.dilation, options.padding_left, options.padding_right);
 }
 
 void check_conv_operands(const char* op, const Tensor& x, const Segments& segments, const Tensor& weight,
