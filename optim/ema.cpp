@@ -89,8 +89,9 @@ StateDict ExponentialMovingAverage::state_dict() const {
 void ExponentialMovingAverage::load_state_dict(const StateDict& state) {
   check_not_swapped("load_state_dict");
   const NoGradGuard no_grad;
-  const TensorList loaded = matching("ExponentialMovingAverage.load_state_dict", described_state(), state);
-  updates_ = *loaded[0].data<std::int64_t>();
+  const char* who = "ExponentialMovingAverage.load_state_dict";
+  const TensorList loaded = matching(who, described_state(), state);
+  updates_ = loaded_count(who, "updates", loaded[0]);
   for (std::size_t i = 0; i < averages_.size(); ++i) averages_[i].copy_(loaded[i + 1]);
 }
 

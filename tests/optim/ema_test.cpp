@@ -108,6 +108,10 @@ TEST_SUITE("exponential moving average") {
         "ExponentialMovingAverage.load_state_dict: the state does not fit; missing: updates; unexpected: average.v; "
         "mismatched: average.w (got float32 (8,); expected float32 (7,))",
         Error);
+    CHECK_THROWS_WITH_AS(
+        a.load_state_dict({{"updates", tensor(std::vector<std::int64_t>{-5}, {})}, {"average.w", ones({7})}}),
+        "ExponentialMovingAverage.load_state_dict: updates must not be negative; got -5", Error);
+    CHECK(a.update_count() == 9);
   }
 
   TEST_CASE("errors of construction") {
