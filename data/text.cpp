@@ -51,7 +51,8 @@ void emit(Characters word, std::vector<std::string>& words) {
 // One stretch without white space.
 void split(Characters rest, std::vector<std::string>& words) {
   while (!rest.empty() && is_punctuation(rest.front())) {
-    if (clitic_length(U"x" + std::u32string(rest)) == rest.size()) break;  // `'s` written apart is a word
+    // `'s` written apart is a word. None is longer than three letters: a long line is not copied at every mark.
+    if (rest.size() <= 3 && clitic_length(U"x" + std::u32string(rest)) == rest.size()) break;
     const std::size_t run = std::min(rest.find_first_not_of(rest.front()), rest.size());
     emit(rest.substr(0, run), words);
     rest.remove_prefix(run);

@@ -33,4 +33,10 @@ TEST_CASE("text: clitics") {
   CHECK(tokenize("'quoted'") == Words{"'", "quoted", "'"});
 }
 
+TEST_CASE("text: a long run of marks takes no time") {  // its square would be half a minute
+  std::string line;
+  for (int i = 0; i < 100000; ++i) line += ".,";
+  CHECK(tokenize(line).size() == 200000);
+}
+
 TEST_CASE("text: bytes that are not UTF-8") { CHECK(tokenize("a\xFF b") == Words{"a\uFFFD", "b"}); }
