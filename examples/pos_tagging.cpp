@@ -136,10 +136,13 @@ void run(const Options& options) {
   train::Metrics metrics(options.metrics);
   TaggingVocabularies vocabularies;
   std::unique_ptr<Tagger> tagger;
+  data::Corpus testing;
   const bool trains = options.load.empty();
   if (trains) {
     fmt::print("{}\n", config_string());
     const data::Corpus training = data::read_conllu(options.train);
+    testing = data::read_conllu(options.test);  // and make the folder: mistakes show now, not when the training is over
+    if (!options.save.empty()) data::make_directories(options.save);
     vocabularies = TaggingVocabularies(training);
     tagger = make_tagger(options.model, vocabularies);
     fmt::print("model {}: {} parameters\n", options.model, tagger->number_of_parameters());
@@ -151,7 +154,7 @@ void run(const Options& options) {
     tagger->load_state_dict(file.tensors);
   }
   if (trains) {
-    const data::TaggingCorpus test(data::read_conllu(options.test), vocabularies);
+    const data::TaggingCorpus test(testing, vocabularies);
     const double test_accuracy = accuracy(*tagger, test);
     fmt::print("test {:.2f} % of {} words; {} in all\n", 100 * test_accuracy, test.word_count(),
                train::format_duration(watch.seconds()));

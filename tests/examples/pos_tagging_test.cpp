@@ -67,6 +67,20 @@ TEST_CASE("pos_tagging learns its own corpus, and the two saws of the sentence a
   CHECK(std::strtod(outcome.output.c_str() + at + 6, nullptr) > 90.0);
 }
 
+TEST_CASE("pos_tagging: what only the end of a run needs is looked at before it") {
+  const test::TemporaryDirectory directory;
+  const std::string small = small_corpus(directory);
+  test::write_file(directory / "file", "in the way");
+  const std::string training = "--epochs 1 --model position --train " + small + " --dev " + small;
+  for (const std::string& mistake : {" --test " + (directory / "none.conllu").string(),
+                                     " --test " + small + " --save " + (directory / "file").string()}) {
+    const Outcome outcome = run(training + mistake);
+    CAPTURE(outcome.output);
+    CHECK(outcome.status == 1);
+    CHECK(outcome.output.find("epoch") == std::string::npos);
+  }
+}
+
 TEST_CASE("pos_tagging: the position model must give both saws one tag") {
   const test::TemporaryDirectory directory;
   const Outcome outcome = run(all_three(small_corpus(directory)) + " --epochs 2 --model position --tag 'saw a saw'");
