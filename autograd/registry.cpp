@@ -21,6 +21,7 @@ const std::vector<const OpInfo*>& op_registry() {
                               glu_ops,
                               group_norm_ops,
                               index_ops,
+                              embedding_ops,
                               loss_ops,
                               matmul_ops,
                               norm_ops,

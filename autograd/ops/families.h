@@ -20,6 +20,7 @@ OpList copy_ops();
 OpList depthwise_conv_ops();
 OpList dropout_ops();
 OpList einsum_ops();
+OpList embedding_ops();
 OpList function_ops();
 OpList glu_ops();
 OpList group_norm_ops();
