@@ -220,20 +220,34 @@ void draw(const std::string& directory, SpeakerCorpus& corpus, const std::vector
                         .height = 480});
 }
 
-/// Scores trials by the cosine of the embeddings of their two utterances.
-void verify(SpeakerModel& model, SpeakerCorpus& corpus, const Options& options, train::Metrics& metrics) {
-  const std::vector<data::Trial> trials = data::read_trials(options.verify);
+/// Pairs of utterances, and whether both are of one speaker.
+struct Trials {
+  std::vector<std::pair<std::int64_t, std::int64_t>> pairs;
+  std::vector<bool> is_target;
+};
+
+Trials read_trials(const std::string& path, const SpeakerCorpus& corpus) {
   std::map<std::string, std::int64_t> by_name;
   for (std::size_t i = 0; i < corpus.data.utterances.size(); ++i)
     by_name.emplace(corpus.data.utterances[i].name, static_cast<std::int64_t>(i));
-  std::set<std::int64_t> needed;
   const auto number = [&](const std::string& name) {
     const auto found = by_name.find(name);
     if (found == by_name.end())
-      throw Error(ErrorKind::io, fmt::format("{}: the data has no utterance \"{}\"", options.verify, name));
+      throw Error(ErrorKind::io, fmt::format("{}: the data has no utterance \"{}\"", path, name));
     return found->second;
   };
-  for (const data::Trial& trial : trials) needed.insert({number(trial.enrolment), number(trial.test)});
+  Trials trials;
+  for (const data::Trial& trial : data::read_trials(path)) {
+    trials.pairs.emplace_back(number(trial.enrolment), number(trial.test));
+    trials.is_target.push_back(trial.target);
+  }
+  return trials;
+}
+
+/// Scores trials by the cosine of the embeddings of their two utterances.
+void verify(SpeakerModel& model, SpeakerCorpus& corpus, const Trials& trials, train::Metrics& metrics) {
+  std::set<std::int64_t> needed;
+  for (const auto& [enrolment, test] : trials.pairs) needed.insert({enrolment, test});
   std::vector<std::int64_t> utterances(needed.begin(), needed.end());
   std::map<std::int64_t, Tensor> embeddings;
   model.eval();
@@ -246,15 +260,12 @@ void verify(SpeakerModel& model, SpeakerCorpus& corpus, const Options& options, 
         }
       });
   std::vector<double> scores;
-  std::vector<bool> is_target;
-  for (const data::Trial& trial : trials) {
-    scores.push_back((embeddings[number(trial.enrolment)] * embeddings[number(trial.test)]).sum().item());
-    is_target.push_back(trial.target);
-  }
-  const double equal_error_rate = data::equal_error_rate(scores, is_target);
-  const double cost = data::min_detection_cost(scores, is_target);
+  for (const auto& [enrolment, test] : trials.pairs)
+    scores.push_back((embeddings[enrolment] * embeddings[test]).sum().item());
+  const double equal_error_rate = data::equal_error_rate(scores, trials.is_target);
+  const double cost = data::min_detection_cost(scores, trials.is_target);
   fmt::print("verification: equal error rate {:.2f} %, minDCF(0.01) {:.3f}, {} trials\n", 100 * equal_error_rate, cost,
-             trials.size());
+             scores.size());
   metrics.write({{"equal_error_rate", equal_error_rate}, {"min_dcf", cost}});
 }
 
@@ -316,6 +327,12 @@ void run(Options options) {
   fmt::print("{}: {} speakers; utterances: {} to train on, {} dev, {} test\n", corpus.description,
              corpus.data.speakers.size(), corpus.train.size(), corpus.dev.size(), corpus.test.size());
 
+  // What cannot be read or written shows now, not after the training.
+  const Trials trials = options.verify.empty() ? Trials{} : read_trials(options.verify, corpus);
+  if (!options.predict.empty()) static_cast<void>(data::AtomicFile(options.predict));
+  for (const std::string& directory : {options.save, options.pictures})
+    if (!directory.empty()) data::make_directories(directory);
+
   std::unique_ptr<SpeakerModel> model;
   if (options.load.empty()) {
     if (corpus.train.empty()) throw Error(ErrorKind::io, corpus.description + ": has no utterance to train on");
@@ -351,7 +368,7 @@ void run(Options options) {
                    {"seconds", watch.seconds()}});
     if (!options.pictures.empty()) draw(options.pictures, corpus, corpus.test, found);
   }
-  if (!options.verify.empty()) verify(*model, corpus, options, metrics);
+  if (!options.verify.empty()) verify(*model, corpus, trials, metrics);
   if (!corpus.skipped.empty()) {
     fmt::print("left out, {}:\n", corpus.skipped.size());
     for (const std::string& reason : corpus.skipped) fmt::print("  {}\n", reason);

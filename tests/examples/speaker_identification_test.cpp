@@ -1,0 +1,177 @@
+// The program examples/speaker_identification as a person runs it.
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numbers>
+#include <string>
+
+#include "examples/program.h"
+#include "saw/autograd/ops.h"
+#include "saw/data/audio/audio.h"
+#include "saw/data/pytorch.h"
+#include "support/files.h"
+
+using namespace saw;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string program = SAW_EXAMPLES_DIRECTORY "/speaker_identification";
+
+test::Outcome run(const std::string& arguments) { return test::run_command(program + " " + arguments); }
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+void write_tone(const fs::path& file, double pitch, double seconds) {
+  const auto count = static_cast<std::int64_t>(seconds * 16000);
+  const Tensor samples = Tensor::empty({count}, float32);
+  for (std::int64_t i = 0; i < count; ++i)
+    samples.mutable_data<float>()[i] =
+        static_cast<float>(0.4 * std::sin(2 * std::numbers::pi * pitch * static_cast<double>(i) / 16000));
+  data::write_wav(file.string(), {samples, 16000});
+}
+
+/// Three "speakers", each a tone of their own, with a manifest.
+struct Tones : test::TemporaryDirectory {
+  Tones() {
+    std::string manifest = "path\tspeaker\tsplit\n";
+    for (int i = 0; i < 24; ++i) {
+      const std::string name = fmt::format("tone{}.wav", i);
+      write_tone(*this / name, 200 + 400 * (i % 3), 0.3 + 0.01 * i);
+      manifest += fmt::format("{}\tspeaker{}\t{}\n", name, i % 3, i < 15 ? "train" : i < 18 ? "dev" : "test");
+    }
+    test::write_file(*this / "manifest.tsv", manifest);
+  }
+  std::string text(const std::string& name) const { return (*this / name).string(); }
+  std::string arguments() const { return "--manifest " + text("manifest.tsv") + " --threads 1"; }
+};
+
+/// HW04's layout: three speakers whose features differ in one band.
+struct Folder : test::TemporaryDirectory {
+  Folder() {
+    std::string metadata, test;
+    Generator generator(3);
+    for (int i = 0; i < 18; ++i) {
+      const std::string name = fmt::format("uttr-{:032x}.pt", i);
+      Tensor frames = randn({30 + i, 40}, generator);
+      frames.slice(1, 5 * (i % 3), 5 * (i % 3) + 3).add_(full({1}, 4.0).expand({30 + i, 3}));
+      data::save_pytorch(text(name), frames);
+      names.push_back(name);
+    }
+    for (int s = 0; s < 3; ++s) {
+      metadata += fmt::format("{}\"id0{}\": [", s > 0 ? ", " : "", s);
+      for (int i = s; i < 15; i += 3)
+        metadata += fmt::format("{}{{\"feature_path\": \"{}\", \"mel_len\": {}}}", i > s ? ", " : "",
+                                names[static_cast<std::size_t>(i)], 30 + i);
+      metadata += "]";
+    }
+    for (int i = 15; i < 18; ++i)
+      test += fmt::format("{}{{\"feature_path\": \"{}\", \"mel_len\": {}}}", i > 15 ? ", " : "",
+                          names[static_cast<std::size_t>(i)], 30 + i);
+    test::write_file(*this / "metadata.json", "{\"n_mels\": 40, \"speakers\": {" + metadata + "}}");
+    test::write_file(*this / "testdata.json", "{\"n_mels\": 40, \"utterances\": [" + test + "]}");
+  }
+  std::string text(const std::string& name) const { return (*this / name).string(); }
+  std::vector<std::string> names;
+};
+
+}  // namespace
+
+TEST_CASE("speaker_identification: synthetic voices need no files, and draw pictures") {
+  const test::TemporaryDirectory directory;
+  const test::Outcome outcome = run("--steps 2 --threads 1 --pictures " + (directory / "pictures").string());
+  CAPTURE(outcome.output);
+  CHECK(outcome.status == 0);
+  CHECK(has(outcome.output, "synthetic voices: 24 speakers"));
+  CHECK(has(outcome.output, "test "));
+  CHECK(has(test::read_file(directory / "pictures" / "log_mel.svg"), "</svg>"));
+  CHECK(has(test::read_file(directory / "pictures" / "confusion.svg"), "voice24"));
+}
+
+TEST_CASE("speaker_identification: trains on a manifest, saves, loads, predicts, verifies") {
+  const Tones tones;
+  test::write_file(
+      tones / "trials.txt",
+      "1 tone18.wav tone21.wav\n0 tone18.wav tone19.wav\n1 tone19.wav tone22.wav\n0 tone20.wav tone22.wav\n");
+  const std::string wanted = " --predict " + tones.text("out.csv") + " --verify " + tones.text("trials.txt");
+  const test::Outcome trained = run(tones.arguments() + " --steps 60 --crop 20 --save " + tones.text("model") +
+                                    " --metrics " + tones.text("run.jsonl") + wanted);
+  CAPTURE(trained.output);
+  REQUIRE(trained.status == 0);
+  CHECK(has(trained.output, "test 100.00 % of 6 utterances"));
+  CHECK(has(trained.output, "equal error rate 0.00 %"));
+  const std::string csv = test::read_file(tones / "out.csv");
+  CHECK(csv.substr(0, 41) == "Id,Category\r\ntone18.wav,speaker0\r\ntone19.");
+  CHECK(std::count(csv.begin(), csv.end(), '\n') == 7);
+  CHECK(has(test::read_file(tones / "run.jsonl"), "\"test_accuracy\":1.0"));
+
+  const test::Outcome loaded = run(tones.arguments() + " --load " + tones.text("model") + wanted);
+  CAPTURE(loaded.output);
+  CHECK(loaded.status == 0);
+  CHECK(has(loaded.output, "test 100.00 % of 6 utterances"));
+  CHECK(test::read_file(tones / "out.csv") == csv);
+}
+
+TEST_CASE("speaker_identification: the baseline on a folder in HW04's layout") {
+  const Folder folder;
+  // The TorchScript modules that lie in the assignment's folder are nobody's utterance.
+  test::write_file(folder / "wav2mel.pt", "PK\x03\x04 something else");
+  const test::Outcome outcome = run("--data " + folder.text("") +
+                                    " --model transformer --steps 60 --threads 1 --predict " + folder.text("out.csv"));
+  CAPTURE(outcome.output);
+  REQUIRE(outcome.status == 0);
+  const std::string csv = test::read_file(folder / "out.csv");
+  CHECK(csv == fmt::format("Id,Category\r\n{},id00\r\n{},id01\r\n{},id02\r\n", folder.names[15], folder.names[16],
+                           folder.names[17]));
+}
+
+TEST_CASE("speaker_identification: damaged input is one line with file and reason, or left out and listed") {
+  const Tones tones;
+  test::write_file(tones / "tone4.wav", "RIFF, but no sound");
+  std::string line;
+  const test::Outcome stopped = run(tones.arguments() + " --steps 2");
+  CAPTURE(stopped.output);
+  CHECK(stopped.status == 1);
+  CHECK(has(stopped.output, tones.text("tone4.wav") + ": "));
+  const test::Outcome skipped = run(tones.arguments() + " --steps 2 --skip-bad");
+  CAPTURE(skipped.output);
+  CHECK(skipped.status == 0);
+  CHECK(has(skipped.output, "left out, 1:\n  " + tones.text("tone4.wav") + ": "));
+
+  const Folder folder;
+  data::save_pytorch(folder.text(folder.names[3]), zeros({7, 40}));  // mel_len says 33
+  const std::string arguments = "--data " + folder.text("") + " --model transformer --steps 10 --threads 1";
+  const test::Outcome disagrees = run(arguments);
+  CAPTURE(disagrees.output);
+  CHECK(disagrees.status == 1);
+  CHECK(has(disagrees.output, folder.names[3] + ": "));
+  const test::Outcome tolerated = run(arguments + " --skip-bad");
+  CAPTURE(tolerated.output);
+  CHECK(tolerated.status == 0);
+  CHECK(has(tolerated.output, "left out, 1:\n"));
+  fs::remove(folder / folder.names[4]);
+  const test::Outcome missing = run(arguments);
+  CAPTURE(missing.output);
+  CHECK(missing.status == 1);
+  CHECK(has(missing.output, folder.names[4]));
+}
+
+TEST_CASE("speaker_identification: what cannot be done is said before anything is trained") {
+  const Tones tones;
+  for (const std::string arguments :
+       {"--data /nowhere", "--manifest /nowhere.tsv", "--load /nowhere", "--model lstm", "--steps 0",
+        "--data a --manifest b", "--metrics /nowhere/run.jsonl", "--predict /nowhere/out.csv", "--save /dev/null/model",
+        "--verify /nowhere/trials.txt", "--pictures /dev/null/pictures"}) {
+    CAPTURE(arguments);
+    const test::Outcome outcome = run(arguments + " --threads 1");
+    CAPTURE(outcome.output);
+    CHECK(outcome.status == 1);
+    CHECK_FALSE(has(outcome.output, "step "));
+    CHECK(has(outcome.output, "speaker_identification: "));
+  }
+}
