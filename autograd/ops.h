@@ -3,11 +3,15 @@
 // All ops on tensors, by family.
 
 #include "saw/autograd/ops/attention.h"
+#include "saw/autograd/ops/batch_norm.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/compare.h"
 #include "saw/autograd/ops/conv.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/depthwise_conv.h"
 #include "saw/autograd/ops/dropout.h"
+#include "saw/autograd/ops/glu.h"
+#include "saw/autograd/ops/group_norm.h"
 #include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/loss.h"
 #include "saw/autograd/ops/matmul.h"

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "saw/autograd/ops/glu.h"
 #include "saw/nn/activation.h"
 #include "saw/nn/module.h"
 
@@ -43,6 +44,15 @@ struct Sigmoid : ActivationLayer {
 };
 struct Softplus : ActivationLayer {
   Softplus() : ActivationLayer(Activation::softplus) {}
+};
+
+/// a · σ(b) for the halves a, b of the last axis: (…, 2d) → (…, d).
+class GLU : public Module {
+ public:
+  Tensor forward(const Tensor& x) const {
+    const auto scope = enter();
+    return glu(x);
+  }
 };
 
 }  // namespace nn

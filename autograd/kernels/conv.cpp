@@ -120,17 +120,19 @@ void multiply_windows(const Windows& windows, const T* source, const T* matrix, 
   const std::int64_t rows = windows.rows(), width = windows.width();
   if (rows == 0 || columns == 0) return;
   log_gemm(false, true, rows, columns, width, sizeof(T), 1);
+  const bool direct = windows.are_source_rows();
   const bool in_place = places.step == 1 && places.first == 0;
   parallel_for(0, rows, grain(windows, columns), [&](std::int64_t task_begin, std::int64_t task_end) {
     Scratch<T> gathered(static_cast<std::size_t>(block_rows * std::max<std::int64_t>(width, 1)));
     Scratch<T> products(static_cast<std::size_t>(in_place ? 1 : block_rows * columns));
     for (std::int64_t begin = task_begin; begin < task_end; begin += block_rows) {
       const std::int64_t end = std::min(begin + block_rows, task_end);
-      gather(windows, source, begin, end, gathered.data());
+      if (!direct) gather(windows, source, begin, end, gathered.data());
+      const T* from = direct ? source + begin * width : gathered.data();
       T* to = in_place ? result + begin * columns : products.data();
       if (bias != nullptr)
         for (std::int64_t row = 0; row < end - begin; ++row) std::copy_n(bias, columns, to + row * columns);
-      multiply(end - begin, columns, width, gathered.data(), width, 1, matrix, columns, to, columns, bias != nullptr);
+      multiply(end - begin, columns, width, from, width, 1, matrix, columns, to, columns, bias != nullptr);
       if (in_place) continue;
       RowCursor cursor(windows.offsets, begin);
       for (std::int64_t row = begin; row < end; ++row, cursor.next(), to += columns) {
@@ -151,6 +153,7 @@ void multiply_transposed_windows(const Windows& windows, const T* source, const 
     return;
   }
   log_gemm(true, false, columns, width, rows, sizeof(T), 1);
+  const bool direct = windows.are_source_rows();
   // At most 16 partial results, each over enough rows to be worth its memory.
   const std::int64_t chunk = (std::max<std::int64_t>(512, (rows + 15) / 16) + block_rows - 1) / block_rows * block_rows;
   const std::int64_t chunks = (rows + chunk - 1) / chunk;
@@ -161,8 +164,9 @@ void multiply_transposed_windows(const Windows& windows, const T* source, const 
     T* to = part(task_begin / chunk);
     for (std::int64_t begin = task_begin; begin < task_end; begin += block_rows) {
       const std::int64_t end = std::min(begin + block_rows, task_end);
-      gather(windows, source, begin, end, gathered.data());
-      multiply(columns, width, end - begin, gradient + begin * columns, 1, columns, gathered.data(), width, to, width,
+      if (!direct) gather(windows, source, begin, end, gathered.data());
+      const T* from = direct ? source + begin * width : gathered.data();
+      multiply(columns, width, end - begin, gradient + begin * columns, 1, columns, from, width, to, width,
                begin != task_begin);
     }
   });

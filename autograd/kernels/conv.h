@@ -4,6 +4,7 @@
 // gathered into scratch memory and multiplied there. An element of a result is one chain of sums whose order does not
 // depend on where the block begins, so that a sequence gets the same bits alone and in a batch.
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -21,6 +22,10 @@ struct Windows {
 
   std::int64_t rows() const { return offsets.back(); }
   std::int64_t width() const { return static_cast<std::int64_t>(shifts.size()) * channels; }
+  /// Whether the matrix is the source itself, so that nothing need be gathered: a kernel of one tap.
+  bool are_source_rows() const {
+    return step == 1 && shifts.size() == 1 && shifts.front() == 0 && std::ranges::equal(offsets, source_offsets);
+  }
 };
 
 /// Where the rows of a product go: row u of segment s to row offsets[s] + first + u·step.

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "saw/autograd/engine.h"
@@ -90,9 +91,11 @@ Tensor by_definition(const Operands& o) {
 
 TEST_CASE("conv1d: many rows give what the reference gives, forward and backward") {
   const Segments segments = many_segments();
+  std::vector<std::pair<std::int64_t, Conv1dOptions>> cases = {{1, {}}, {1, {.padding_left = 1, .padding_right = 0}}};
+  for (const Conv1dOptions& options : some_options) cases.emplace_back(3, options);
   for (const saw::DType dtype : {saw::float64, saw::float32}) {
-    for (const Conv1dOptions& options : some_options) {
-      const Operands o = make_operands(dtype, segments, 13, 21, 3, options);
+    for (const auto& [kernel, options] : cases) {
+      const Operands o = make_operands(dtype, segments, 13, 21, kernel, options);
       const TensorList fused = outcome(o);
       TensorList plain = outcome(o, true);
       plain[0] = by_definition(o);
@@ -122,9 +125,11 @@ TEST_CASE("conv1d: the same bits for every number of threads") {
 
 TEST_CASE("conv1d: a sequence gets the same bits alone, in a batch, and beside NaN") {
   const Segments segments = Segments::from_lengths({5, 1, 130, 0, 2, 64});
-  for (const Conv1dOptions& options : some_options) {
-    const Operands batch = make_operands(saw::float32, segments, 6, 5, 4, options);
-    const Segments results = saw::conv1d_segments(segments, 4, options);
+  std::vector<std::pair<std::int64_t, Conv1dOptions>> cases = {{1, {}}};  // the kernel that gathers nothing
+  for (const Conv1dOptions& options : some_options) cases.emplace_back(4, options);
+  for (const auto& [kernel, options] : cases) {
+    const Operands batch = make_operands(saw::float32, segments, 6, 5, kernel, options);
+    const Segments results = saw::conv1d_segments(segments, kernel, options);
     const Tensor together = saw::conv1d(batch.x, segments, batch.weight, batch.bias, options);
     const Tensor gradient = saw::grad({together}, {batch.x}, {.grad_outputs = {batch.gradient}})[0];
     for (std::int64_t s = 0; s < segments.count(); ++s) {

@@ -15,6 +15,13 @@ LAYERS = {
     "Conv1d(64, 96, 5)": (lambda: nn.Conv1d(64, 96, 5), {
         "weight": ("uniform", "1/sqrt(in*kernel/groups)", 1 / math.sqrt(320)),
         "bias": ("uniform", "1/sqrt(in*kernel/groups)", 1 / math.sqrt(320))}),
+    "Conv1d(400, 400, 9, groups=400)": (lambda: nn.Conv1d(400, 400, 9, groups=400), {
+        "weight": ("uniform", "1/sqrt(in*kernel/groups)", 1 / 3),
+        "bias": ("uniform", "1/sqrt(in*kernel/groups)", 1 / 3)}),
+    "BatchNorm1d(100)": (lambda: nn.BatchNorm1d(100), {
+        "weight": ("constant", "1", 1.0), "bias": ("constant", "0", 0.0)}),
+    "GroupNorm(4, 100)": (lambda: nn.GroupNorm(4, 100), {
+        "weight": ("constant", "1", 1.0), "bias": ("constant", "0", 0.0)}),
     "Embedding(400, 100)": (lambda: nn.Embedding(400, 100), {
         "weight": ("normal", "1", 1.0)}),
     "LayerNorm(100)": (lambda: nn.LayerNorm(100), {

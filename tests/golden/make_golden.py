@@ -14,6 +14,7 @@ import torch
 
 sys.dont_write_bytecode = True
 
+import golden_channels
 import golden_conformer
 import golden_init
 import golden_nn
@@ -29,7 +30,7 @@ def main():
     output = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for room in (golden_optim, golden_nn, golden_ops, golden_conformer, golden_relative_attention):
+    for room in (golden_optim, golden_nn, golden_ops, golden_channels, golden_conformer, golden_relative_attention):
         for golden in room.files():
             golden.save(output)
     golden_init.save(output)

@@ -78,6 +78,9 @@ TEST_CASE("default initialisation equals PyTorch's") {
   std::map<std::string, std::unique_ptr<nn::Module>> layers;
   layers["Linear(300, 200)"] = std::make_unique<nn::Linear>(300, 200);
   layers["Conv1d(64, 96, 5)"] = std::make_unique<nn::Conv1d>(64, 96, 5);
+  layers["Conv1d(400, 400, 9, groups=400)"] = std::make_unique<nn::DepthwiseConv1d>(400, 9);
+  layers["BatchNorm1d(100)"] = std::make_unique<nn::BatchNorm1d>(100);
+  layers["GroupNorm(4, 100)"] = std::make_unique<nn::GroupNorm>(4, 100);
   layers["Embedding(400, 100)"] = std::make_unique<nn::Embedding>(400, 100);
   layers["LayerNorm(100)"] = std::make_unique<nn::LayerNorm>(100);
   layers["RMSNorm(100)"] = std::make_unique<nn::RMSNorm>(100);

@@ -46,6 +46,10 @@ TEST_CASE("gradients of position-wise layers") {
   check_rows("LayerNorm", layer_norm);
   nn::RMSNorm rms_norm(4);
   check_rows("RMSNorm", rms_norm);
+  nn::BatchNorm1d batch_norm(4, {.epsilon = 0.1});
+  check_rows("BatchNorm1d", batch_norm);
+  batch_norm.eval();
+  check_rows("BatchNorm1d, evaluation", batch_norm);
   nn::Sequential net;
   net.add<nn::Linear>(4, 3).add<nn::Tanh>().add<nn::LayerNorm>(3).add<nn::Linear>(3, 2);
   check_rows("Sequential", net);
@@ -77,6 +81,10 @@ TEST_CASE("gradients of layers over sequences") {
   check_sequences("Conv1d", same);
   nn::Conv1d strided(4, 3, 2, {.stride = 2, .dilation = 2, .padding_left = 1, .padding_right = 0});
   check_sequences("Conv1d, strided", strided);
+  nn::DepthwiseConv1d depthwise(4, 3);
+  check_sequences("DepthwiseConv1d", depthwise);
+  nn::GroupNorm group_norm(2, 4, {.epsilon = 0.1});
+  check_sequences("GroupNorm", group_norm);
   nn::LearnedPositions positions(4, 4);
   check_sequences("LearnedPositions", positions);
   nn::SinusoidalPositions sinusoidal(4);

@@ -48,6 +48,13 @@ Subject plain(Arguments&&... arguments) {
   return {std::move(module), [&reference](const Tensor& x, const Segments& s) { return reference.forward(x, s); }};
 }
 
+Subject depthwise_convolution(std::int64_t kernel, const nn::Conv1dOptions& options) {
+  auto module = std::make_unique<nn::DepthwiseConv1d>(width, kernel, options);
+  const nn::DepthwiseConv1d& reference = *module;
+  return {std::move(module), [&reference](const Tensor& x, const Segments& s) { return reference.forward(x, s); },
+          [&reference](const Segments& s) { return reference.output_segments(s); }};
+}
+
 Subject convolution(std::int64_t kernel, const nn::Conv1dOptions& options) {
   auto module = std::make_unique<nn::Conv1d>(width, 4, kernel, options);
   const nn::Conv1d& reference = *module;
@@ -141,6 +148,12 @@ const std::vector<Entry>& entries() {
       {"Conv1d", "kernel 4, stride 2", [] { return convolution(4, {.stride = 2}); }},
       {"Conv1d", "dilation 2, no padding",
        [] { return convolution(3, {.dilation = 2, .padding_left = 0, .padding_right = 0}); }},
+      {"DepthwiseConv1d", "kernel 5", [] { return depthwise_convolution(5, {}); }},
+      {"DepthwiseConv1d", "causal", [] { return depthwise_convolution(4, {.padding_right = 0}); }},
+      {"DepthwiseConv1d", "stride 2, dilation 3",
+       [] { return depthwise_convolution(3, {.stride = 2, .dilation = 3, .padding_left = 2, .padding_right = 1}); }},
+      {"GroupNorm", "two groups", [] { return plain<nn::GroupNorm>(2, width); }},
+      {"GroupNorm", "one group", [] { return plain<nn::GroupNorm>(1, width); }},
       {"SinusoidalPositions", "", [] { return plain<nn::SinusoidalPositions>(width); }},
       {"LearnedPositions", "", [] { return plain<nn::LearnedPositions>(9, width); }},
       {"SelfAttention", "fused", [] { return plain<nn::SelfAttention>(width); }},
