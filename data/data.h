@@ -14,6 +14,7 @@
 #include "saw/data/frame_batches.h"
 #include "saw/data/hw04.h"
 #include "saw/data/manifest.h"
+#include "saw/data/npy.h"
 #include "saw/data/pytorch.h"
 #include "saw/data/safetensors.h"
 #include "saw/data/splits.h"

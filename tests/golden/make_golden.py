@@ -20,6 +20,7 @@ import golden_init
 import golden_nn
 import golden_ops
 import golden_optim
+import golden_pytorch
 import golden_relative_attention
 
 
@@ -34,6 +35,7 @@ def main():
         for golden in room.files():
             golden.save(output)
     golden_init.save(output)
+    golden_pytorch.save(output)
 
 
 if __name__ == "__main__":
