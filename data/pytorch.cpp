@@ -57,7 +57,7 @@ StateDict state_dict_of(const PytorchValue& value, const std::string& path) {
 const char* to_string(PytorchValue::Kind kind) { return to_string(static_cast<PytorchDocument::Kind>(kind)); }
 
 const PytorchNode& PytorchValue::node() const {
-  static const PytorchNode none;
+  static const PytorchNode none{};
   return document_ ? document_->nodes[node_] : none;
 }
 

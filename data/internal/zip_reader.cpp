@@ -78,6 +78,7 @@ void ZipReader::read_directory(std::uint64_t file_size) {
 }
 
 std::optional<std::size_t> ZipReader::find(std::string_view name) const {
+  if (name.find('\0') != std::string_view::npos) return std::nullopt;  // libzip would look for what comes before it
   const zip_int64_t index = zip_name_locate(archive_.get(), std::string(name).c_str(), ZIP_FL_ENC_RAW);
   if (index < 0) return std::nullopt;
   return static_cast<std::size_t>(index);

@@ -411,6 +411,8 @@ TEST_CASE("pytorch: containers that lie") {
         "record \"a/data/1\" runs past the end of the file or overlaps others; got 500 bytes");
   CHECK(error({{"a/data/0", six}, {"a/byteorder", "middle"}}) ==
         "the record byteorder says \"middle\"; expected \"little\" or \"big\"");
+  // A key whose beginning is another key.
+  CHECK(files.error(archive(tensor_pickle({.key = std::string("0\0", 2)}))) == "record \"a/data/0\\x00\" is missing");
   // Every cut is seen.
   const std::string file = archive(x);
   for (std::size_t size = 0; size < file.size(); ++size) {
