@@ -82,7 +82,7 @@ const char* to_string(PytorchValue::Kind kind);
 /// (TorchScript modules, whole pickled modules, quantised, sparse and complex tensors, integers beyond 64 bits, the tar
 /// form of before 2017), for tensors that reach beyond their storage or have more than 8 dimensions, for values that
 /// contain themselves or are nested deeper than 1,000 levels. What it asks memory for is at most 8 times the bytes of
-/// the records (int8 becomes int64) and 100 times those of the pickle, whatever the file says.
+/// the records (int8 becomes int64) and 100 times those of the pickle, beside some megabytes, whatever the file says.
 PytorchValue load_pytorch(const std::string& path);
 
 /// The same where the whole file is one tensor (as the HW04 features are). Throws Error(io) where it is something else.

@@ -31,7 +31,7 @@ StateDict varied_state() {
           {"empty", zeros({0, 3})}};
 }
 
-// What PyTorch and NumPy themselves wrote is a part of the tests.
+// What other programs wrote is a part of the tests.
 void copy_golden(const char* suffix, const files::path& directory) {
   for (const auto& entry : files::directory_iterator(SAW_GOLDEN_DIRECTORY)) {
     if (entry.path().extension() == suffix)
@@ -99,6 +99,10 @@ void make_wav(const files::path& directory) {
   data::write_file(directory / "stereo", wav(pcm, 2, 16, content));
   data::write_file(directory / "float", wav(floating, 1, 32, content));
   data::write_file(directory / "double", wav(floating, 1, 64, content));
+  const std::string list = "LIST" + bytes_of(std::uint32_t{8}) + "INFOISFT";
+  std::string listed = wav(pcm, 1, 16, content);
+  listed.insert(listed.find("data"), list);
+  data::write_file(directory / "list", listed);
   data::write_file(directory / "a_law", wav(a_law, 1, 8, content));
   data::write_file(directory / "mu_law", wav(mu_law, 1, 8, content));
 }

@@ -3,10 +3,12 @@
 #include <sanitizer/allocator_interface.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "saw/autograd/error.h"
 #include "saw/autograd/memory.h"
@@ -49,7 +51,37 @@ class MemoryFile {
   int descriptor_;
 };
 
+template <class T>
+T number_at(const std::vector<std::uint8_t>& bytes, std::uint64_t position) {
+  T value = 0;
+  if (position <= bytes.size() && bytes.size() - position >= sizeof value)
+    std::memcpy(&value, bytes.data() + position, sizeof value);
+  return value;
+}
+
 }  // namespace
+
+std::vector<std::uint8_t> with_right_checksums(const std::uint8_t* data, std::size_t size) {
+  std::vector<std::uint8_t> bytes(data, data + size);
+  constexpr std::size_t local_header = 30, directory_entry = 46;
+  constexpr std::uint32_t in_extra_field = 0xFFFFFFFF;
+  for (std::size_t at = 0; at + directory_entry <= size; ++at) {
+    if (std::memcmp(bytes.data() + at, "PK\1\2", 4) != 0) continue;
+    std::uint64_t length = number_at<std::uint32_t>(bytes, at + 24), offset = number_at<std::uint32_t>(bytes, at + 42);
+    const std::uint64_t extra = at + directory_entry + number_at<std::uint16_t>(bytes, at + 28) + 4;
+    if (length == in_extra_field) length = number_at<std::uint64_t>(bytes, extra);
+    if (offset == in_extra_field) offset = number_at<std::uint64_t>(bytes, extra + 16);
+    if (offset > size || size - offset < local_header) continue;
+    const std::uint64_t begin = offset + local_header + number_at<std::uint16_t>(bytes, offset + 26) +
+                                number_at<std::uint16_t>(bytes, offset + 28);
+    if (begin > size || length > size - begin) continue;
+    const auto checksum = static_cast<std::uint32_t>(crc32_z(0, bytes.data() + begin, length));
+    std::memcpy(bytes.data() + at + 16, &checksum, sizeof checksum);
+    const bool later = (number_at<std::uint16_t>(bytes, offset + 6) & 8) != 0;  // then the local header has none
+    if (!later) std::memcpy(bytes.data() + offset + 14, &checksum, sizeof checksum);
+  }
+  return bytes;
+}
 
 void require(bool condition, const char* what) {
   if (condition) return;

@@ -4,16 +4,22 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "saw/autograd/tensor.h"
 
 namespace fuzz {
 
-// How much a reader may ask memory for: factor · size of the file + constant bytes.
+// How much a reader may ask memory for: factor · size of the file + constant bytes. The constant has room for the
+// 65,535 entries (2 MiB) that libzip provides for when a directory claims them.
 struct MemoryBound {
   std::size_t factor;
-  std::size_t constant = std::size_t{1} << 20;
+  std::size_t constant = std::size_t{4} << 20;
 };
+
+// The same bytes; where they are a zip archive, with the checksums that its stored entries should have. What mutates a
+// byte knows nothing of checksums, and readers look at little where those are wrong.
+std::vector<std::uint8_t> with_right_checksums(const std::uint8_t* data, std::size_t size);
 
 // Gives the bytes to `read` as a file of that path. The one way out that is allowed beside success is Error(io), whose
 // text begins with the path and is one line. All else ends the program: other exceptions, and the most memory that was
