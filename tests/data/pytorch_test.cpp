@@ -62,7 +62,7 @@ class Files {
 // ---- pickles, by hand ----
 
 std::string text(std::string_view value) {
-  return "X" + bytes_of(static_cast<std::uint32_t>(value.size())) + std::string(value);
+  return std::string("X") + bytes_of(static_cast<std::uint32_t>(value.size())) + std::string(value);
 }
 
 std::string integer(std::int64_t value) { return "\x8a\x08" + bytes_of(value); }
@@ -86,7 +86,8 @@ struct TensorPickle {
 };
 
 std::string storage(const TensorPickle& t) {
-  return "(" + text("storage") + global("torch", t.type) + text(t.key) + text("cpu") + integer(t.count) + t.view + "tQ";
+  return std::string("(") + text("storage") + global("torch", t.type) + text(t.key) + text("cpu") + integer(t.count) +
+         t.view + "tQ";
 }
 
 std::string tensor_pickle(const TensorPickle& t) {
@@ -304,7 +305,7 @@ TEST_CASE("pytorch: archives of other versions") {
 
 TEST_CASE("pytorch: the old form, with views of storages") {
   const Files files;
-  const std::string view = "(" + text("7") + integer(2) + integer(4) + "t";
+  const std::string view = std::string("(") + text("7") + integer(2) + integer(4) + "t";
   const std::string two =
       tensor_pickle({.view = "N"}) + tensor_pickle({.offset = 1, .shape = {3}, .strides = {1}, .view = view}) + "\x86";
   const std::string six = bytes_of<std::int64_t>(6) + bytes_of(counted(6));
@@ -482,10 +483,10 @@ TEST_CASE("pytorch: pickles that are broken") {
   CHECK(error("](Na") == "a value is missing");  // the list lies below the mark
   CHECK(error("N\x86") == "a value is missing");
   CHECK(error("h\1") == "memo slot 1 is empty");
-  CHECK(error("j" + bytes_of(4'000'000'000U)) == "memo slot 4000000000 is empty");
-  CHECK(error("Nr" + bytes_of(4'000'000'000U)) == "memo slot 4000000000 comes after slot 0");
-  CHECK(error("X" + bytes_of(4'000'000'000U) + "x") == "it is cut short");
-  CHECK(error("\x8d" + bytes_of(~std::uint64_t{0})) == "it is cut short");
+  CHECK(error(std::string("j") + bytes_of(4'000'000'000U)) == "memo slot 4000000000 is empty");
+  CHECK(error(std::string("Nr") + bytes_of(4'000'000'000U)) == "memo slot 4000000000 comes after slot 0");
+  CHECK(error(std::string("X") + bytes_of(4'000'000'000U) + "x") == "it is cut short");
+  CHECK(error(std::string("\x8d") + bytes_of(~std::uint64_t{0})) == "it is cut short");
   CHECK(error("ctorch" + std::string(2000, 'x')) == "a name without end");
   CHECK(files.error(zip_bytes({{"a/data.pkl", "\x80\x02N"}})).ends_with("it is cut short"));
 }
