@@ -330,7 +330,9 @@ TEST_CASE("pytorch: the old form, with views of storages") {
         "storage \"0\" cannot lie in this file; got 1099511627776 elements of float32");
   CHECK(files.error(legacy(one + tensor_pickle({.type = "IntStorage", .view = "N"}) + "\x86", keys, six)) ==
         "storage \"0\" is used both as 6 elements of float32 and as 6 of int32");
-  CHECK(files.error(legacy(tensor_pickle({.view = "(" + text("7") + integer(3) + integer(4) + "t"}), keys, six))
+  CHECK(files
+            .error(legacy(tensor_pickle({.view = std::string("(") + text("7") + integer(3) + integer(4) + "t"}), keys,
+                          six))
             .ends_with("a view of elements 3 to 7 of a storage of 6"));
   CHECK(files.error(legacy(tensor_pickle({.shape = {5}, .strides = {1}, .view = view}), keys, six))
             .ends_with("a tensor of shape (5,) reaches beyond its storage of 4 elements"));
@@ -446,7 +448,7 @@ TEST_CASE("pytorch: pickles that ask for more than tensors") {
   CHECK(error("\x80\x06N") == "protocol 6; expected 2 to 5");
   CHECK(error(storage({})) == "it holds a storage; expected tensors, containers, numbers and strings");
   CHECK(error(global("torch", "Size")) == "it holds a global; expected tensors, containers, numbers and strings");
-  CHECK(error("(" + text("module") + "NNNtQ") ==
+  CHECK(error(std::string("(") + text("module") + "NNNtQ") ==
         "it refers to a \"module\"; expected a storage (of a model, save its state_dict())");
   CHECK(error(tensor_pickle({.type = "ComplexFloatStorage"})) == "elements of ComplexFloatStorage cannot be read");
   CHECK(error(tensor_pickle({.type = "QInt8Storage"})) == "elements of QInt8Storage cannot be read");
