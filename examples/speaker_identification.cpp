@@ -35,7 +35,7 @@ struct Recipe {
   std::string pooling, loss;
   std::int64_t steps, crop, batch, warmup_steps;
   double learning_rate;
-  bool regularise;  ///< masks over time and frequency, an average of the weights, clipped gradients
+  bool regularise;  ///< noise and masks over time and frequency, an average of the weights, clipped gradients
 };
 
 Recipe recipe_of(Options& options) {
@@ -127,7 +127,8 @@ void fit(SpeakerModel& model, SpeakerCorpus& corpus, const Options& options, con
   data::FrameTransform augment;
   if (recipe.regularise)
     augment = [](const Tensor& frames, Generator& generator) {
-      return data::spec_augment(frames, data::SpecAugmentOptions{}, generator);
+      const Tensor noisy = data::add_noise_bursts(frames, {.bursts = 3}, generator);
+      return data::spec_augment(noisy, {.frequency_width = frames.size(1) / 5}, generator);
     };
   data::FrameBatches batches(
       static_cast<std::int64_t>(corpus.train.size()),

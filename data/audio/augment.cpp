@@ -20,6 +20,8 @@ class Draws {
   explicit Draws(Generator& generator) : stream_(generator) {}
   /// In [low, high].
   std::int64_t integer(std::int64_t low, std::int64_t high) { return stream_.integer(next_++, low, high + 1); }
+  double uniform(double low, double high) { return low + (high - low) * stream_.uniform(next_++); }
+  double normal() { return stream_.normal(next_++); }
 
  private:
   RandomStream stream_;
@@ -122,6 +124,43 @@ Tensor spec_augment(const Tensor& frames, const SpecAugmentOptions& options, Gen
   for (std::int64_t i = 0; i < options.time_masks; ++i) {
     const std::int64_t length = draws.integer(0, longest), first = draws.integer(0, rows - length);
     mask(first, first + length, 0, features);
+  }
+  return result;
+}
+
+Tensor add_noise_bursts(const Tensor& frames, const NoiseBurstOptions& options, Generator& generator) {
+  const Tensor x = checked_frames("add_noise_bursts", frames);
+  if (options.bursts < 0 || options.longest < 5)
+    fail(ErrorKind::argument,
+         "add_noise_bursts: options are out of range; got {} bursts of at most {} frames; expected ≥ 0, ≥ 5",
+         options.bursts, options.longest);
+  if (!(options.probability >= 0 && options.probability <= 1 && options.widest >= 0.1 && options.quietest >= 0))
+    fail(ErrorKind::argument,
+         "add_noise_bursts: options are out of range; got probability {}, widest {}, quietest {}; expected 0 … 1, ≥ "
+         "0.1, ≥ 0",
+         options.probability, options.widest, options.quietest);
+  constexpr double roughness = 0.7;  // standard deviation of the noise's own log power, in nats
+  Draws draws(generator);
+  if (x.numel() == 0) return x;
+  Tensor result = x.clone();
+  const std::int64_t rows = result.size(0), bands = result.size(1);
+  float* values = result.mutable_data<float>();
+  const double loudest = static_cast<double>(*std::max_element(values, values + rows * bands));
+  for (std::int64_t burst = 0; burst < options.bursts; ++burst) {
+    if (draws.uniform(0, 1) >= options.probability) continue;
+    const double centre = draws.uniform(0, static_cast<double>(bands));
+    const double deviation = draws.uniform(0.1, options.widest) * static_cast<double>(bands);
+    const double level = loudest - draws.uniform(0, options.quietest);
+    const std::int64_t length = draws.integer(5, options.longest);
+    const std::int64_t begin = draws.integer(-length + 1, rows - 1);
+    for (std::int64_t t = std::max<std::int64_t>(begin, 0); t < std::min(begin + length, rows); ++t)
+      for (std::int64_t band = 0; band < bands; ++band) {
+        const double distance = (static_cast<double>(band) - centre) / deviation;
+        const double noise = level - 2.0 * distance * distance + roughness * draws.normal();
+        float& value = values[t * bands + band];
+        const double signal = static_cast<double>(value);
+        value = static_cast<float>(std::max(signal, noise) + std::log1p(std::exp(-std::abs(signal - noise))));
+      }
   }
   return result;
 }

@@ -34,6 +34,20 @@ struct SpecAugmentOptions {
 /// are not warped. Throws Error(argument) for negative options or a share beyond 1.
 Tensor spec_augment(const Tensor& frames, const SpecAugmentOptions& options, Generator& generator);
 
+/// How add_noise_bursts disturbs log-mel features.
+struct NoiseBurstOptions {
+  std::int64_t bursts = 2;    ///< at most so many; each happens with probability
+  double probability = 0.7;   ///< this
+  std::int64_t longest = 30;  ///< a burst has 5 … longest frames,
+  double widest = 0.5;        ///< a standard deviation of 0.1 … widest times all bands around a random one,
+  double quietest = 6.0;      ///< and is up to so many nats below the loudest value of the utterance
+};
+
+/// Adds short bursts of band-limited noise to log features, as power, log(eᵃ + eᵇ): what a hiss, a click or a sound
+/// that no training utterance has does to them. A model learns to tell voices from the rest of the utterance. Throws
+/// Error(argument) for options out of range.
+Tensor add_noise_bursts(const Tensor& frames, const NoiseBurstOptions& options, Generator& generator);
+
 /// `length` frames in a row, from a random place; all frames where there are no more. The result is a view.
 Tensor random_crop(const Tensor& frames, std::int64_t length, Generator& generator);
 

@@ -13,6 +13,7 @@
 #include "data/raises.h"
 #include "saw/autograd/ops/creation.h"
 #include "support/golden.h"
+#include "support/tensors.h"
 
 using namespace saw;
 
@@ -147,6 +148,40 @@ TEST_CASE("spec_augment: few frames, few features, wrong options") {
   CHECK(test::raised(ErrorKind::dtype, [&] {
           data::spec_augment(zeros({9, 9}, float64), {}, generator);
         }) == "spec_augment: frames have the wrong dtype; got float64; expected float32");
+}
+
+TEST_CASE("add_noise_bursts: adds power to some frames, as a function of the generator, and takes none away") {
+  Generator source(3);
+  const Tensor frames = randn({200, 20}, source);
+  Generator one(5), two(5);
+  const Tensor noisy = data::add_noise_bursts(frames, {.bursts = 2, .probability = 1.0}, one);
+  CHECK(test::same_bits({noisy}, {data::add_noise_bursts(frames, {.bursts = 2, .probability = 1.0}, two)}));
+  CHECK(one.position() == 1);
+  const auto before = frames.to_vector<float>(), after = noisy.to_vector<float>();
+  std::int64_t louder_frames = 0;
+  for (std::size_t t = 0; t < 200; ++t) {
+    bool louder = false;
+    for (std::size_t i = t * 20; i < t * 20 + 20; ++i) {
+      CHECK(after[i] >= before[i]);
+      louder = louder || after[i] > before[i] + 0.1F;
+    }
+    louder_frames += louder ? 1 : 0;
+  }
+  CHECK(louder_frames >= 1);
+  CHECK(louder_frames <= 60);  // two bursts of at most 30 frames
+  CHECK(test::same_bits({data::add_noise_bursts(frames, {.bursts = 0}, one)}, {frames}));
+  CHECK(data::add_noise_bursts(zeros({0, 20}), {}, one).shape() == Shape{0, 20});
+  CHECK(data::add_noise_bursts(zeros({1, 1}), {.probability = 1.0}, one).shape() == Shape{1, 1});
+}
+
+TEST_CASE("add_noise_bursts: wrong options") {
+  Generator generator(1);
+  const Tensor frames = zeros({10, 4});
+  CHECK_THROWS_AS(data::add_noise_bursts(frames, {.bursts = -1}, generator), Error);
+  CHECK_THROWS_AS(data::add_noise_bursts(frames, {.probability = 1.5}, generator), Error);
+  CHECK_THROWS_AS(data::add_noise_bursts(frames, {.longest = 2}, generator), Error);
+  CHECK_THROWS_AS(data::add_noise_bursts(frames, {.widest = 0.0}, generator), Error);
+  CHECK_THROWS_AS(data::add_noise_bursts(zeros({10}), {}, generator), Error);
 }
 
 TEST_CASE("random_crop: every place, and short ones whole") {
