@@ -139,9 +139,9 @@ inline SpeakerCorpus manifest_corpus(const std::string& path, bool skip_bad, std
   return corpus;
 }
 
-/// 24 voices say 20 phrases each; 12 are trained on, 3 choose the best model, and 5 are what nobody has heard.
+/// 24 voices say 30 phrases each; 20 are trained on, 4 choose the best model, and 6 are what nobody has heard.
 inline SpeakerCorpus synthetic_corpus(std::uint64_t seed) {
-  constexpr std::int64_t voices = 24, phrases = 20, dev_from = 12, test_from = 15;
+  constexpr std::int64_t voices = 24, phrases = 30, dev_from = 20, test_from = 24;
   SpeakerCorpus corpus{.description = "synthetic voices", .features = sound_features().mels};
   Dice dice(RandomStream(seed, 0));
   std::vector<Voice> voice;
@@ -150,7 +150,7 @@ inline SpeakerCorpus synthetic_corpus(std::uint64_t seed) {
     voice.push_back(random_voice(dice));
     corpus.data.speakers.push_back(fmt::format("voice{:02}", v + 1));
   }
-  for (std::int64_t p = 0; p < phrases; ++p) phrase.push_back(random_phrase(dice, 3 + dice.below(4)));
+  for (std::int64_t p = 0; p < phrases; ++p) phrase.push_back(random_phrase(dice, 4 + dice.below(4)));
 
   auto frames = std::make_shared<TensorList>(static_cast<std::size_t>(voices * phrases));
   const data::LogMel log_mel(sound_features());

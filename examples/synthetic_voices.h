@@ -80,7 +80,7 @@ inline Voice random_voice(Dice& dice) {
   voice.tract = 0.88 + 0.30 * size + 0.03 * dice.normal();
   voice.pitch = 95.0 * std::exp2(1.2 * size + 0.18 * dice.normal());
   voice.intonation = dice.uniform(0.05, 0.2);
-  for (double& factor : voice.formant) factor = 1.0 + 0.035 * dice.normal();
+  for (double& factor : voice.formant) factor = 1.0 + 0.05 * dice.normal();
   voice.bandwidth = dice.uniform(0.7, 1.6);
   voice.open_quotient = dice.uniform(0.4, 0.75);
   voice.tilt = dice.uniform(0.1, 0.85);
