@@ -76,7 +76,7 @@ Tensor trim_silence(const Tensor& samples) {
 }
 
 Tensor make_features(const std::string& path, const Options& options, const data::LogMel& log_mel) {
-  Tensor samples = data::resample(data::read_audio(path), sample_rate).samples;
+  Tensor samples = data::read_audio(path, sample_rate).samples;
   normalise(samples);
   if (options.trim_silence) samples = trim_silence(samples);
   const std::int64_t shortest = log_mel.options().window / 2 + 1;

@@ -33,21 +33,52 @@ struct SpeakerCorpus {
   }
 };
 
+struct CorpusOptions {
+  bool training = true;   ///< false: all that is not a test utterance may be missing
+  bool skip_bad = false;  ///< leave damaged files out and list them
+  std::uint64_t seed = 1;
+};
+
+/// What is wrong with the data: the end of the program, or with skip_bad a line in its report.
+inline void complain(SpeakerCorpus& corpus, bool skip_bad, const std::string& problem) {
+  if (!skip_bad) throw Error(ErrorKind::io, problem + " (--skip-bad goes on without it)");
+  corpus.skipped.push_back(problem);
+}
+
 /// Holds a tenth of the training utterances out as dev: whole recording sessions where they are known.
-inline void hold_out_dev(SpeakerCorpus& corpus, std::uint64_t seed) {
+inline void hold_out_dev(SpeakerCorpus& corpus, bool skip_bad, std::uint64_t seed) {
   bool grouped = !corpus.train.empty();
   for (const std::int64_t utterance : corpus.train) grouped = grouped && !corpus.at(utterance).group.empty();
   const data::HoldOut parts = grouped ? data::hold_out_groups(corpus.data, corpus.train, {.seed = seed})
                                       : data::hold_out_utterances(corpus.data, corpus.train, {.seed = seed});
+  for (const std::int64_t speaker : parts.single_speakers)
+    complain(corpus, skip_bad,
+             fmt::format("{}: speaker {} has a single {} to train on, so nothing is left to choose the model by",
+                         corpus.description, corpus.data.speakers[static_cast<std::size_t>(speaker)],
+                         grouped ? "session" : "utterance"));
   corpus.train = parts.training;
   corpus.dev = parts.held_out;
-  for (const std::int64_t speaker : parts.single_speakers)
-    corpus.skipped.push_back(fmt::format("speaker {} has a single utterance or session: trained on, never tested",
-                                         corpus.data.speakers[static_cast<std::size_t>(speaker)]));
 }
 
-inline SpeakerCorpus hw04_corpus(const std::string& directory, bool skip_bad, std::uint64_t seed) {
-  auto folder = std::make_shared<data::Hw04Folder>(data::read_hw04(directory, {.skip_bad = skip_bad}));
+/// Leaves utterances out whose speaker is not in the training part: nobody could recognise them.
+inline void keep_known_speakers(SpeakerCorpus& corpus, std::vector<std::int64_t>& utterances, bool skip_bad) {
+  std::vector<bool> known(corpus.data.speakers.size());
+  for (const std::int64_t utterance : corpus.train) known[static_cast<std::size_t>(corpus.speaker(utterance))] = true;
+  std::vector<std::int64_t> kept;
+  for (const std::int64_t utterance : utterances) {
+    const std::int64_t speaker = corpus.speaker(utterance);
+    if (known[static_cast<std::size_t>(speaker)])
+      kept.push_back(utterance);
+    else
+      complain(corpus, skip_bad,
+               fmt::format("{}: its speaker {} has no utterance to train on", corpus.at(utterance).path,
+                           corpus.data.speakers[static_cast<std::size_t>(speaker)]));
+  }
+  utterances = kept;
+}
+
+inline SpeakerCorpus hw04_corpus(const std::string& directory, const CorpusOptions& options) {
+  auto folder = std::make_shared<data::Hw04Folder>(data::read_hw04(directory, {.skip_bad = options.skip_bad}));
   SpeakerCorpus corpus{.description = directory, .data = folder->data, .features = folder->n_mels};
   corpus.skipped = folder->skipped;
   corpus.train = data::utterances_of_split(corpus.data, "train");
@@ -55,7 +86,7 @@ inline SpeakerCorpus hw04_corpus(const std::string& directory, bool skip_bad, st
   corpus.read = [folder](std::int64_t utterance) {
     return data::read_features(folder->data.utterances[static_cast<std::size_t>(utterance)], folder->n_mels);
   };
-  hold_out_dev(corpus, seed);
+  if (options.training) hold_out_dev(corpus, options.skip_bad, options.seed);
   return corpus;
 }
 
@@ -105,7 +136,7 @@ class SoundFeatures {
   std::int64_t kept_bytes_ = 0;
 };
 
-inline SpeakerCorpus manifest_corpus(const std::string& path, bool skip_bad, std::uint64_t seed) {
+inline SpeakerCorpus manifest_corpus(const std::string& path, const CorpusOptions& options) {
   SpeakerCorpus corpus{.description = path, .data = data::read_manifest(path), .features = sound_features().mels};
   data::check_groups(corpus.data);
   auto sounds = std::make_shared<SoundFeatures>(corpus.data.utterances);
@@ -119,7 +150,7 @@ inline SpeakerCorpus manifest_corpus(const std::string& path, bool skip_bad, std
       try {
         corpus.read(i);
       } catch (const Error& error) {
-        if (!skip_bad) throw;
+        if (!options.skip_bad) throw;
         problems[static_cast<std::size_t>(i)] = error.what();
       }
     }
@@ -135,7 +166,13 @@ inline SpeakerCorpus manifest_corpus(const std::string& path, bool skip_bad, std
   corpus.test = usable("test");
   for (const std::string& problem : problems)
     if (!problem.empty()) corpus.skipped.push_back(problem);
-  if (corpus.dev.empty()) hold_out_dev(corpus, seed);
+  if (options.training) {
+    keep_known_speakers(corpus, corpus.dev, options.skip_bad);
+    keep_known_speakers(corpus, corpus.test, options.skip_bad);
+    if (corpus.dev.empty()) hold_out_dev(corpus, options.skip_bad, options.seed);
+  } else if (corpus.test.empty()) {
+    corpus.test = corpus.train;  // a table without splits: all of it is to be recognised
+  }
   return corpus;
 }
 

@@ -271,10 +271,11 @@ void verify(SpeakerModel& model, SpeakerCorpus& corpus, const Trials& trials, tr
 }
 
 SpeakerCorpus open_corpus(const Options& options) {
-  const auto seed = static_cast<std::uint64_t>(options.seed);
-  if (!options.data.empty()) return examples::hw04_corpus(options.data, options.skip_bad, seed);
-  if (!options.manifest.empty()) return examples::manifest_corpus(options.manifest, options.skip_bad, seed);
-  return examples::synthetic_corpus(seed);
+  const examples::CorpusOptions how{
+      .training = options.load.empty(), .skip_bad = options.skip_bad, .seed = static_cast<std::uint64_t>(options.seed)};
+  if (!options.data.empty()) return examples::hw04_corpus(options.data, how);
+  if (!options.manifest.empty()) return examples::manifest_corpus(options.manifest, how);
+  return examples::synthetic_corpus(how.seed);
 }
 
 /// The options and weights of a saved model. Speakers keep the numbers that they had in training.

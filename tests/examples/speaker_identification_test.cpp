@@ -115,6 +115,15 @@ TEST_CASE("speaker_identification: trains on a manifest, saves, loads, predicts,
   CHECK(loaded.status == 0);
   CHECK(has(loaded.output, "test 100.00 % of 6 utterances"));
   CHECK(test::read_file(tones / "out.csv") == csv);
+
+  // A table without splits, with somebody whom the model does not know: all of it is recognised.
+  write_tone(tones / "other.wav", 600, 0.4);
+  test::write_file(tones / "new.tsv", "path\tspeaker\nother.wav\tstranger\ntone3.wav\tspeaker0\n");
+  const test::Outcome unknown = run("--manifest " + tones.text("new.tsv") + " --threads 1 --load " +
+                                    tones.text("model") + " --predict " + tones.text("new.csv"));
+  CAPTURE(unknown.output);
+  CHECK(unknown.status == 0);
+  CHECK(test::read_file(tones / "new.csv") == "Id,Category\r\nother.wav,speaker1\r\ntone3.wav,speaker0\r\n");
 }
 
 TEST_CASE("speaker_identification: the baseline on a folder in HW04's layout") {
@@ -159,6 +168,32 @@ TEST_CASE("speaker_identification: damaged input is one line with file and reaso
   CAPTURE(missing.output);
   CHECK(missing.status == 1);
   CHECK(has(missing.output, folder.names[4]));
+}
+
+TEST_CASE("speaker_identification: speakers that cannot be learned or tested") {
+  const Tones tones;
+  const std::string manifest = test::read_file(tones / "manifest.tsv");
+  const auto check = [&](const std::string& text, const std::string& complaint) {
+    test::write_file(tones / "manifest.tsv", text);
+    const test::Outcome stopped = run(tones.arguments() + " --steps 2");
+    CAPTURE(stopped.output);
+    CHECK(stopped.status == 1);
+    CHECK(has(stopped.output, complaint));
+    const test::Outcome skipped = run(tones.arguments() + " --steps 2 --skip-bad");
+    CAPTURE(skipped.output);
+    CHECK(skipped.status == 0);
+    CHECK(has(skipped.output, complaint));
+  };
+  write_tone(tones / "other.wav", 900, 0.4);
+  check(manifest + "other.wav\tstranger\ttest\n", "other.wav: its speaker stranger has no utterance to train on");
+  std::string without_dev;
+  for (std::size_t begin = 0; begin < manifest.size();) {
+    const std::size_t end = manifest.find('\n', begin) + 1;
+    const std::string line = manifest.substr(begin, end - begin);
+    if (!has(line, "\tdev")) without_dev += line;
+    begin = end;
+  }
+  check(without_dev + "other.wav\tstranger\ttrain\n", "speaker stranger has a single utterance to train on");
 }
 
 TEST_CASE("speaker_identification: what cannot be done is said before anything is trained") {
