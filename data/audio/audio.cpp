@@ -102,6 +102,7 @@ double Audio::seconds() const {
 }
 
 Audio read_audio(const std::string& path) {
+  constexpr float largest_sample = 0x1p40F;
   const std::int64_t bytes = size_of_regular(path);
   SF_INFO info{};
   const SoundFile file = open_sound(path, info);
@@ -119,7 +120,8 @@ Audio read_audio(const std::string& path) {
       double sum = 0.0;
       for (std::int64_t channel = 0; channel < channels; ++channel) sum += static_cast<double>(*next++);
       const auto mean = static_cast<float>(sum / static_cast<double>(channels));
-      if (!std::isfinite(mean)) fail(ErrorKind::io, "{}: sample {} is NaN or infinite", path, samples.size());
+      if (!(std::abs(mean) <= largest_sample))
+        fail(ErrorKind::io, "{}: sample {} is damaged; got {}; full scale is 1", path, samples.size(), mean);
       samples.push_back(mean);
     }
   }
@@ -132,6 +134,15 @@ Audio read_audio(const std::string& path) {
     fail(ErrorKind::io, "{}: the file ends too early; got {} frames; expected {}", path, samples.size(), promised);
   if (samples.empty()) fail(ErrorKind::io, "{}: no samples", path);
   return {tensor(samples), info.samplerate};
+}
+
+Audio read_audio(const std::string& path, std::int64_t sample_rate) {
+  const Audio audio = read_audio(path);
+  try {
+    return resample(audio, sample_rate);
+  } catch (const Error& error) {
+    fail(ErrorKind::io, "{}: {}", path, error.what());
+  }
 }
 
 void write_wav(const std::string& path, const Audio& audio) {

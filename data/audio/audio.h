@@ -17,10 +17,12 @@ struct Audio {
 };
 
 /// Reads a sound file that libsndfile knows (WAV, FLAC, OGG, …); several channels are averaged to one. Throws Error(io)
-/// that begins with the path: not a sound file, an unsupported codec, no samples, samples that are NaN or infinite, a
-/// file that ends before its header says. Memory is taken for the samples that are there, not for what a header
-/// promises.
+/// that begins with the path: not a sound file, an unsupported codec, no samples, samples that are NaN or beyond 2⁴⁰
+/// times full scale (damaged floats, whose power spectrum would overflow), a file that ends before its header says.
+/// Memory is taken for the samples that are there, not for what a header promises.
 Audio read_audio(const std::string& path);
+/// The same, resampled; Error(io) that begins with the path also for a file whose rate cannot be brought to this one.
+Audio read_audio(const std::string& path, std::int64_t sample_rate);
 
 /// Writes a WAV file of 16-bit PCM, mono; samples beyond ±1 are clipped. The file appears whole or not at all.
 void write_wav(const std::string& path, const Audio& audio);

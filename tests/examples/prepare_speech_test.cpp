@@ -234,6 +234,10 @@ TEST_CASE("prepare_speech: bad files are one line and status 1, or with --skip-b
   check_one_line_error("--trim-silence --tree " + (silent / "s").string() + " --out " + sounds.text("silent"),
                        "1.wav: too short; got 0 samples besides silence at 16000 Hz; expected at least 201");
 
+  const test::TemporaryDirectory slow;
+  write_tone(slow / "s/anna/1.wav", 1, 20, 0.5, 100.0);
+  check_one_line_error("--tree " + (slow / "s").string() + " --out " + sounds.text("slow"), "anna/1.wav: resample: ");
+
   test::write_file(sounds / "missing.tsv", "path\tspeaker\nnothing.wav\tanna\n");
   const std::string missing = "--manifest " + sounds.text("missing.tsv") + " --out " + sounds.text("out");
   check_one_line_error(missing, sounds.text("nothing.wav") + ": ");

@@ -164,10 +164,24 @@ TEST_CASE("audio: no sound, no samples, no numbers") {
   CHECK(read_error(files("")).rfind("cannot read as sound; ", 0) == 0);
   CHECK(read_error(files("This is a text.\n")).rfind("cannot read as sound; ", 0) == 0);
   CHECK(read_error(files(wav(1, 1, 16, ""))) == "no samples");
-  CHECK(read_error(files(wav(3, 1, 32, bytes_of(0.5F) + bytes_of(std::nanf(""))))) == "sample 1 is NaN or infinite");
-  CHECK(read_error(files(wav(3, 1, 64, bytes_of(1e300)))) == "sample 0 is NaN or infinite");
+  CHECK(read_error(files(wav(3, 1, 32, bytes_of(0.5F) + bytes_of(std::nanf(""))))) ==
+        "sample 1 is damaged; got nan; full scale is 1");
+  CHECK(read_error(files(wav(3, 1, 64, bytes_of(1e300)))) == "sample 0 is damaged; got inf; full scale is 1");
+  CHECK(read_error(files(wav(3, 1, 32, bytes_of(1e30F)))) == "sample 0 is damaged; got 1e+30; full scale is 1");
+  CHECK(data::read_audio(files(wav(3, 1, 32, bytes_of(-32768.0F)))).samples.numel() == 1);  // as some programs scale
   CHECK(read_error(files(wav(1, 0, 16, "\1\2"))).rfind("cannot read as sound; ", 0) == 0);
   CHECK(read_error(files(wav(0x161, 1, 16, "\1\2"))).rfind("cannot read as sound; ", 0) == 0);  // Windows Media
+}
+
+TEST_CASE("audio: read at another rate; a rate that is too far away is a fault of the file") {
+  const Files files;
+  const std::string data = bytes_of(std::int16_t{1}) + bytes_of(std::int16_t{2});
+  const data::Audio audio = data::read_audio(files(wav(1, 1, 16, data, 8000)), 16000);
+  CHECK(audio.sample_rate == 16000);
+  CHECK(audio.samples.numel() == 4);
+  const std::string slow = files(wav(1, 1, 16, data, 1));
+  CHECK(test::raised(ErrorKind::io, [&] { data::read_audio(slow, 16000); }) ==
+        slow + ": resample: the rates differ too much; got 1 and 16000 Hz; expected a ratio below 256");
 }
 
 TEST_CASE("audio: a header that promises more than there is") {
