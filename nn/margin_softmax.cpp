@@ -56,9 +56,9 @@ Tensor MarginSoftmax::loss(const Tensor& x, const Tensor& labels) const {
   if (labels.dtype() != int64 || labels.shape() != Shape{x.size(0)})
     fail(ErrorKind::shape, "MarginSoftmax: labels do not fit; got {} {}; expected int64 ({},)", labels.dtype(),
          labels.shape(), x.size(0));
+  const Tensor column = labels.unsqueeze(1);     // (N, 1)
+  const Tensor own = gather(cosine, 1, column);  // (N, 1); refuses labels that cross_entropy would leave out, too
   if (options_.margin == 0.0) return cross_entropy(cosine * options_.scale, labels);
-  const Tensor column = labels.unsqueeze(1);       // (N, 1)
-  const Tensor own = gather(cosine, 1, column);    // (N, 1)
   const Tensor handicap = with_margin(own) - own;  // (N, 1)
   return cross_entropy(scatter_add(cosine, 1, column, handicap) * options_.scale, labels);
 }

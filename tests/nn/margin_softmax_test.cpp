@@ -126,5 +126,9 @@ TEST_CASE("margin softmax refuses what does not fit") {
   nn::AdditiveMarginSoftmax layer(width, classes);
   CHECK_THROWS_AS(layer.forward(zeros({rows, width + 1})), Error);
   CHECK_THROWS_AS(layer.loss(zeros({rows, width}), tensor(std::vector<std::int64_t>{1})), Error);
-  CHECK_THROWS_AS(layer.loss(ones({1, width}), tensor(std::vector<std::int64_t>{classes})), Error);
+  for (const double margin : {0.0, 0.35})  // −100 is what cross_entropy leaves out
+    for (const std::int64_t label : {std::int64_t{classes}, std::int64_t{-1}, std::int64_t{-100}}) {
+      nn::AdditiveMarginSoftmax with(width, classes, {.margin = margin});
+      CHECK_THROWS_AS(with.loss(ones({1, width}), tensor(std::vector{label})), Error);
+    }
 }
