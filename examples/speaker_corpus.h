@@ -60,8 +60,9 @@ inline void hold_out_dev(SpeakerCorpus& corpus, bool skip_bad, std::uint64_t see
   corpus.dev = parts.held_out;
 }
 
-/// Leaves utterances out whose speaker is not in the training part: nobody could recognise them.
-inline void keep_known_speakers(SpeakerCorpus& corpus, std::vector<std::int64_t>& utterances, bool skip_bad) {
+/// Takes utterances out whose speaker is not in the training part: nobody could recognise them. (Trials can still ask
+/// for them: verification is about speakers who were not trained on.)
+inline void keep_known_speakers(SpeakerCorpus& corpus, std::vector<std::int64_t>& utterances) {
   std::vector<bool> known(corpus.data.speakers.size());
   for (const std::int64_t utterance : corpus.train) known[static_cast<std::size_t>(corpus.speaker(utterance))] = true;
   std::vector<std::int64_t> kept;
@@ -70,11 +71,36 @@ inline void keep_known_speakers(SpeakerCorpus& corpus, std::vector<std::int64_t>
     if (known[static_cast<std::size_t>(speaker)])
       kept.push_back(utterance);
     else
-      complain(corpus, skip_bad,
-               fmt::format("{}: its speaker {} has no utterance to train on", corpus.at(utterance).path,
-                           corpus.data.speakers[static_cast<std::size_t>(speaker)]));
+      corpus.skipped.push_back(fmt::format("{}: not to be identified, because its speaker {} is not trained on",
+                                           corpus.at(utterance).path,
+                                           corpus.data.speakers[static_cast<std::size_t>(speaker)]));
   }
   utterances = kept;
+}
+
+/// Those of the utterances that can be read; each is tried once, in parallel. Without skip_bad all must be.
+inline std::vector<std::int64_t> readable(SpeakerCorpus& corpus, const std::vector<std::int64_t>& utterances,
+                                          bool skip_bad) {
+  const auto count = static_cast<std::int64_t>(utterances.size());
+  std::vector<std::string> problems(utterances.size());
+  parallel_for(0, count, 8, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      try {
+        corpus.read(utterances[static_cast<std::size_t>(i)]);
+      } catch (const Error& error) {
+        if (!skip_bad) throw;
+        problems[static_cast<std::size_t>(i)] = error.what();
+      }
+    }
+  });
+  std::vector<std::int64_t> kept;
+  for (std::size_t i = 0; i < utterances.size(); ++i) {
+    if (problems[i].empty())
+      kept.push_back(utterances[i]);
+    else
+      corpus.skipped.push_back(problems[i]);
+  }
+  return kept;
 }
 
 inline SpeakerCorpus hw04_corpus(const std::string& directory, const CorpusOptions& options) {
@@ -87,6 +113,9 @@ inline SpeakerCorpus hw04_corpus(const std::string& directory, const CorpusOptio
     return data::read_features(folder->data.utterances[static_cast<std::size_t>(utterance)], folder->n_mels);
   };
   if (options.training) hold_out_dev(corpus, options.skip_bad, options.seed);
+  // Damage in what is read whole shows now, and not when the training is over.
+  corpus.dev = readable(corpus, corpus.dev, options.skip_bad);
+  corpus.test = readable(corpus, corpus.test, options.skip_bad);
   return corpus;
 }
 
@@ -120,7 +149,7 @@ class SoundFeatures {
   static constexpr std::int64_t room = std::int64_t{512} << 20;
 
   Tensor compute(const std::string& path) const {
-    const data::Audio audio = data::resample(data::read_audio(path), log_mel_.options().sample_rate);
+    const data::Audio audio = data::read_audio(path, log_mel_.options().sample_rate);
     if (audio.samples.numel() <= log_mel_.options().window / 2)
       throw Error(
           ErrorKind::io,
@@ -138,37 +167,21 @@ class SoundFeatures {
 
 inline SpeakerCorpus manifest_corpus(const std::string& path, const CorpusOptions& options) {
   SpeakerCorpus corpus{.description = path, .data = data::read_manifest(path), .features = sound_features().mels};
-  data::check_groups(corpus.data);
+  try {
+    data::check_groups(corpus.data);
+  } catch (const Error& error) {
+    throw Error(error.kind(), path + ": " + error.what());
+  }
   auto sounds = std::make_shared<SoundFeatures>(corpus.data.utterances);
   corpus.read = [sounds](std::int64_t utterance) { return (*sounds)(utterance); };
 
   // Every file is looked at before training begins: what is broken shows now, not after an hour.
-  const auto count = static_cast<std::int64_t>(corpus.data.utterances.size());
-  std::vector<std::string> problems(static_cast<std::size_t>(count));
-  parallel_for(0, count, 8, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      try {
-        corpus.read(i);
-      } catch (const Error& error) {
-        if (!options.skip_bad) throw;
-        problems[static_cast<std::size_t>(i)] = error.what();
-      }
-    }
-  });
-  const auto usable = [&](const char* split) {
-    std::vector<std::int64_t> kept;
-    for (const std::int64_t i : data::utterances_of_split(corpus.data, split))
-      if (problems[static_cast<std::size_t>(i)].empty()) kept.push_back(i);
-    return kept;
-  };
-  corpus.train = usable("train");
-  corpus.dev = usable("dev");
-  corpus.test = usable("test");
-  for (const std::string& problem : problems)
-    if (!problem.empty()) corpus.skipped.push_back(problem);
+  for (const auto& [split, utterances] :
+       {std::pair{"train", &corpus.train}, std::pair{"dev", &corpus.dev}, std::pair{"test", &corpus.test}})
+    *utterances = readable(corpus, data::utterances_of_split(corpus.data, split), options.skip_bad);
   if (options.training) {
-    keep_known_speakers(corpus, corpus.dev, options.skip_bad);
-    keep_known_speakers(corpus, corpus.test, options.skip_bad);
+    keep_known_speakers(corpus, corpus.dev);
+    keep_known_speakers(corpus, corpus.test);
     if (corpus.dev.empty()) hold_out_dev(corpus, options.skip_bad, options.seed);
   } else if (corpus.test.empty()) {
     corpus.test = corpus.train;  // a table without splits: all of it is to be recognised

@@ -138,7 +138,8 @@ class Conformer : public Module {
   explicit Conformer(const ConformerOptions& options);
 
   Tensor forward(const Tensor& x, const Segments& segments) const;
-  /// What each layer's attention looks at in one segment: layers × (heads, T, T). No gradient.
+  /// What each layer's attention looks at in one segment: layers × (heads, T, T). No gradient; call it after eval(),
+  /// for in training batch norm takes note of the frames.
   TensorList attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const;
   /// load_state_dict for weights of torchaudio, those of its early version included, whose convolutions had no biases:
   /// where the state has none at all, they become 0.

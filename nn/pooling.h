@@ -8,7 +8,7 @@ namespace saw {
 namespace [[gnu::visibility("default")]] nn {
 
 // From a row per frame to a row per utterance: x (N, width) with segments → (B, …). Only an utterance's own frames
-// count; one without frames gives zeros.
+// count; one without frames gives zeros (and the smallest deviation, √epsilon).
 
 /// The mean over the frames: (N, width) → (B, width).
 class MeanPooling : public Module {

@@ -142,7 +142,6 @@ TEST_CASE("speaker_identification: the baseline on a folder in HW04's layout") {
 TEST_CASE("speaker_identification: damaged input is one line with file and reason, or left out and listed") {
   const Tones tones;
   test::write_file(tones / "tone4.wav", "RIFF, but no sound");
-  std::string line;
   const test::Outcome stopped = run(tones.arguments() + " --steps 2");
   CAPTURE(stopped.output);
   CHECK(stopped.status == 1);
@@ -163,6 +162,14 @@ TEST_CASE("speaker_identification: damaged input is one line with file and reaso
   CAPTURE(tolerated.output);
   CHECK(tolerated.status == 0);
   CHECK(has(tolerated.output, "left out, 1:\n"));
+  // A damaged test utterance shows before training, too.
+  data::save_pytorch(folder.text(folder.names[3]), zeros({33, 40}));
+  test::write_file(folder / folder.names[16], "xx");
+  const test::Outcome early = run(arguments);
+  CAPTURE(early.output);
+  CHECK(early.status == 1);
+  CHECK(has(early.output, folder.names[16] + ": "));
+  CHECK_FALSE(has(early.output, "loss"));
   fs::remove(folder / folder.names[4]);
   const test::Outcome missing = run(arguments);
   CAPTURE(missing.output);
@@ -173,11 +180,11 @@ TEST_CASE("speaker_identification: damaged input is one line with file and reaso
 TEST_CASE("speaker_identification: speakers that cannot be learned or tested") {
   const Tones tones;
   const std::string manifest = test::read_file(tones / "manifest.tsv");
-  const auto check = [&](const std::string& text, const std::string& complaint) {
+  const auto check = [&](const std::string& text, bool stops, const std::string& complaint) {
     test::write_file(tones / "manifest.tsv", text);
     const test::Outcome stopped = run(tones.arguments() + " --steps 2");
     CAPTURE(stopped.output);
-    CHECK(stopped.status == 1);
+    CHECK(stopped.status == (stops ? 1 : 0));
     CHECK(has(stopped.output, complaint));
     const test::Outcome skipped = run(tones.arguments() + " --steps 2 --skip-bad");
     CAPTURE(skipped.output);
@@ -185,7 +192,8 @@ TEST_CASE("speaker_identification: speakers that cannot be learned or tested") {
     CHECK(has(skipped.output, complaint));
   };
   write_tone(tones / "other.wav", 900, 0.4);
-  check(manifest + "other.wav\tstranger\ttest\n", "other.wav: its speaker stranger has no utterance to train on");
+  check(manifest + "other.wav\tstranger\ttest\n", false,
+        "other.wav: not to be identified, because its speaker stranger is not trained on");
   std::string without_dev;
   for (std::size_t begin = 0; begin < manifest.size();) {
     const std::size_t end = manifest.find('\n', begin) + 1;
@@ -193,7 +201,7 @@ TEST_CASE("speaker_identification: speakers that cannot be learned or tested") {
     if (!has(line, "\tdev")) without_dev += line;
     begin = end;
   }
-  check(without_dev + "other.wav\tstranger\ttrain\n", "speaker stranger has a single utterance to train on");
+  check(without_dev + "other.wav\tstranger\ttrain\n", true, "speaker stranger has a single utterance to train on");
 }
 
 TEST_CASE("speaker_identification: what cannot be done is said before anything is trained") {
