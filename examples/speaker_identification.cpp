@@ -42,7 +42,7 @@ struct Recipe {
 Recipe recipe_of(Options& options) {
   // The assignment's baseline as it is handed out, or a Conformer that generalises from little.
   Recipe recipe = options.model == "transformer" ? Recipe{"mean", "softmax", 70000, 128, 32, 1000, 1e-3, false}
-                                                 : Recipe{"statistics", "am-softmax", 1200, 64, 32, 100, 1e-3, true};
+                                                 : Recipe{"statistics", "am-softmax", 800, 64, 32, 80, 1e-3, true};
   if (options.model == "transformer" && options.data.empty()) recipe.steps = 3000;  // its own data is small
   if (options.model == "conformer" && !options.data.empty()) recipe.steps = 40000;
   if (options.steps > 0) recipe.steps = options.steps;
@@ -132,7 +132,7 @@ void fit(SpeakerModel& model, SpeakerCorpus& corpus, const Options& options, con
   data::FrameTransform augment;
   if (recipe.regularise)
     augment = [](const Tensor& frames, Generator& generator) {
-      const Tensor noisy = data::add_noise_bursts(frames, {.bursts = 3}, generator);
+      const Tensor noisy = data::add_noise_bursts(frames, {.bursts = 2}, generator);
       return data::spec_augment(noisy, {.frequency_width = frames.size(1) / 5}, generator);
     };
   data::FrameBatches batches(
