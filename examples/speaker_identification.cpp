@@ -28,7 +28,7 @@ using saw::examples::SpeakerModelOptions;
 struct Options {
   std::string data, manifest, model = "conformer", pooling, loss, predict, verify, save, load, metrics, pictures;
   std::int64_t steps = 0, crop = 0, seed = 1, threads = 0;
-  bool skip_bad = false;
+  bool skip_bad = false, discriminant = false;
 };
 
 /// How each model is trained unless the command line says otherwise.
@@ -49,6 +49,8 @@ Recipe recipe_of(Options& options) {
   if (options.crop > 0) recipe.crop = options.crop;
   if (options.pooling.empty()) options.pooling = recipe.pooling;
   if (options.loss.empty()) options.loss = recipe.loss;
+  // From sound, a discriminant on the utterance's statistics has a say; it does not fit into the assignment's baseline.
+  options.discriminant = options.model == "conformer" && options.data.empty();
   recipe.warmup_steps = std::min(recipe.warmup_steps, recipe.steps / 10);
   return recipe;
 }
@@ -124,11 +126,26 @@ void save_model(const Options& options, const SpeakerCorpus& corpus, const State
                          {{"model", options.model},
                           {"pooling", options.pooling},
                           {"loss", options.loss},
-                          {"features", std::to_string(corpus.features)}});
+                          {"features", std::to_string(corpus.features)},
+                          {"discriminant", options.discriminant ? "1" : "0"}});
+}
+
+/// Fits the model's linear discriminant to the statistics of all training utterances.
+void fit_discriminant(SpeakerModel& model, SpeakerCorpus& corpus, bool skip_bad) {
+  if (model.discriminant() == nullptr) return;
+  TensorList rows;
+  for_whole_utterances(
+      corpus, corpus.train, skip_bad,
+      [&](const Tensor& x, const Segments& s) { return model.discriminant()->statistics.forward(x, s); },
+      [&](std::int64_t, const Tensor& statistics) { rows.push_back(statistics); });
+  std::vector<std::int64_t> speakers;
+  for (const std::int64_t utterance : corpus.train) speakers.push_back(corpus.speaker(utterance));
+  model.discriminant()->fit(cat(rows, 0), speakers);
 }
 
 void fit(SpeakerModel& model, SpeakerCorpus& corpus, const Options& options, const Recipe& recipe,
          train::Metrics& metrics) {
+  fit_discriminant(model, corpus, options.skip_bad);
   data::FrameTransform augment;
   if (recipe.regularise)
     augment = [](const Tensor& frames, Generator& generator) {
@@ -331,7 +348,8 @@ std::unique_ptr<SpeakerModel> load_model(Options& options, SpeakerCorpus& corpus
                                              .pooling = options.pooling,
                                              .loss = options.loss,
                                              .features = corpus.features,
-                                             .speakers = static_cast<std::int64_t>(speakers.size())});
+                                             .speakers = static_cast<std::int64_t>(speakers.size()),
+                                             .discriminant = about("discriminant") == "1"});
   model->load_state_dict(file.tensors);
   return model;
 }
@@ -360,7 +378,8 @@ void run(Options options) {
                                           .pooling = options.pooling,
                                           .loss = options.loss,
                                           .features = corpus.features,
-                                          .speakers = static_cast<std::int64_t>(corpus.data.speakers.size())});
+                                          .speakers = static_cast<std::int64_t>(corpus.data.speakers.size()),
+                                          .discriminant = options.discriminant});
     fmt::print("{}, {} pooling, {}: {} parameters; {} steps\n", options.model, options.pooling, options.loss,
                model->number_of_parameters(), recipe.steps);
     fit(*model, corpus, options, recipe, metrics);

@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "discriminant.h"
+
 namespace saw::examples {
 
 struct SpeakerModelOptions {
@@ -15,6 +17,7 @@ struct SpeakerModelOptions {
   std::string loss;                 ///< "softmax" or "am-softmax"
   std::int64_t features = 40;       ///< of a frame
   std::int64_t speakers = 0;
+  bool discriminant = false;  ///< a linear discriminant beside the Conformer, whose opinion counts as much
 };
 
 /// From a row per frame to a row per utterance, by name.
@@ -59,11 +62,17 @@ struct SpeakerClassifier : nn::Module {
 struct SpeakerModel : nn::Module {
   virtual Tensor embed(const Tensor& x, const Segments& utterances) = 0;
   virtual const SpeakerClassifier& classifier() const = 0;
+  /// A second opinion, or nothing.
+  virtual Discriminant* discriminant() { return nullptr; }
 
   Tensor loss(const Tensor& x, const Segments& utterances, const Tensor& speakers) {
     return classifier().loss(embed(x, utterances), speakers);
   }
-  Tensor scores(const Tensor& x, const Segments& utterances) { return classifier().scores(embed(x, utterances)); }
+  Tensor scores(const Tensor& x, const Segments& utterances) {
+    const Tensor own = classifier().scores(embed(x, utterances));  // (B, speakers)
+    const Discriminant* second = discriminant();
+    return second != nullptr ? log_softmax(own, 1) + second->log_probabilities(x, utterances) : own;
+  }
 };
 
 /// The assignment's baseline: one Transformer layer of width 80 without positions, then a net of two layers. 125,896
@@ -100,19 +109,23 @@ struct ConformerSpeakerModel : SpeakerModel {
   nn::Linear& hidden;
   nn::BatchNorm1d& hidden_norm = child<nn::BatchNorm1d>("hidden_norm", width);
   SpeakerClassifier& output;
+  Discriminant* second_opinion;
 
   explicit ConformerSpeakerModel(const SpeakerModelOptions& options)
       : norm(child<nn::BatchNorm1d>("norm", options.features)),
         prenet(child<nn::Linear>("prenet", options.features, width)),
         pooling(child<SpeakerPooling>("pooling", options.pooling, width)),
         hidden(child<nn::Linear>("hidden", pooling.output_width, width)),
-        output(child<SpeakerClassifier>("output", options.loss, width, options.speakers)) {}
+        output(child<SpeakerClassifier>("output", options.loss, width, options.speakers)),
+        second_opinion(options.discriminant ? &child<Discriminant>("discriminant", options.features, options.speakers)
+                                            : nullptr) {}
 
   Tensor embed(const Tensor& x, const Segments& utterances) override {
     const Tensor frames = encoder.forward(prenet.forward(norm.forward(x)), utterances);  // (N, width)
     return hidden_norm.forward(hidden.forward(pooling.forward(frames, utterances)));     // (B, width)
   }
   const SpeakerClassifier& classifier() const override { return output; }
+  Discriminant* discriminant() override { return second_opinion; }
 };
 
 inline std::unique_ptr<SpeakerModel> make_speaker_model(const SpeakerModelOptions& options) {
