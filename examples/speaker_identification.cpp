@@ -28,7 +28,7 @@ using saw::examples::SpeakerModelOptions;
 struct Options {
   std::string data, manifest, model = "conformer", pooling, loss, predict, verify, save, load, metrics, pictures;
   std::int64_t steps = 0, crop = 0, seed = 1, threads = 0;
-  bool skip_bad = false, discriminant = false;
+  bool skip_bad = false, discriminant = true;
 };
 
 /// How each model is trained unless the command line says otherwise.
@@ -50,7 +50,7 @@ Recipe recipe_of(Options& options) {
   if (options.pooling.empty()) options.pooling = recipe.pooling;
   if (options.loss.empty()) options.loss = recipe.loss;
   // From sound, a discriminant on the utterance's statistics has a say; it does not fit into the assignment's baseline.
-  options.discriminant = options.model == "conformer" && options.data.empty();
+  options.discriminant = options.discriminant && options.model == "conformer" && options.data.empty();
   recipe.warmup_steps = std::min(recipe.warmup_steps, recipe.steps / 10);
   return recipe;
 }
@@ -445,6 +445,7 @@ int main(int argc, char** argv) {
   app.add_option("--pictures", options.pictures, "folder for a log-mel picture and the confusion matrix (SVG)");
   app.add_option("--seed", options.seed, "of voices, initialisation, crops and masks")->capture_default_str();
   app.add_option("--threads", options.threads, "default: what the machine grants")->check(CLI::Range(1, 1024));
+  app.add_flag("!--no-discriminant", options.discriminant, "identify by the Conformer alone");
   app.add_flag("--skip-bad", options.skip_bad, "leave damaged files out, and list them at the end");
   try {
     app.parse(argc, argv);
