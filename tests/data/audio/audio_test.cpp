@@ -173,7 +173,7 @@ TEST_CASE("audio: no sound, no samples, no numbers") {
   CHECK(read_error(files(wav(0x161, 1, 16, "\1\2"))).rfind("cannot read as sound; ", 0) == 0);  // Windows Media
 }
 
-TEST_CASE("audio: read at another rate; a rate that is too far away is a fault of the file") {
+TEST_CASE("audio: read at another rate, and a rate that is too far away is a fault of the file") {
   const Files files;
   const std::string data = bytes_of(std::int16_t{1}) + bytes_of(std::int16_t{2});
   const data::Audio audio = data::read_audio(files(wav(1, 1, 16, data, 8000)), 16000);
