@@ -9,6 +9,7 @@
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/families.h"
+#include "saw/autograd/ops/internal/optional_data.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/autograd/ops/view.h"
@@ -166,15 +167,6 @@ struct Size {
 Size size_of_rows(const Tensor& x) {
   const std::int64_t columns = x.shape().back();
   return {columns == 0 ? 0 : x.numel() / columns, columns};
-}
-
-template <class T>
-const T* data_or_null(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
-}
-template <class T>
-T* mutable_data_or_null(const Tensor& x) {
-  return x.defined() ? x.mutable_data<T>() : nullptr;
 }
 
 Tensor contiguous_or_undefined(const Tensor& x) { return x.defined() ? x.contiguous() : x; }

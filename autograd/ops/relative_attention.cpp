@@ -16,6 +16,7 @@
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/index.h"
+#include "saw/autograd/ops/internal/attention_options.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/shape.h"
@@ -158,13 +159,7 @@ void check_scores(const char* op, const Tensor& query, const Tensor& key, const 
   };
   check_bias("content_bias", content_bias);
   check_bias("position_bias", position_bias);
-  if (options.left < 0 || options.right < 0)
-    fail(ErrorKind::argument, "{}: a window reaches a negative number of steps; got left {} and right {}; expected ≥ 0",
-         op, options.left, options.right);
-  if (!(options.dropout >= 0 && options.dropout <= 1))
-    fail(ErrorKind::argument, "{}: dropout is not a probability; got {}; expected 0 … 1", op, options.dropout);
-  if (std::isinf(options.scale))
-    fail(ErrorKind::argument, "{}: scale is infinite; expected a finite number, or NaN for 1/√width", op);
+  check_attention_options(op, options);
 }
 
 // ---- kernel ----

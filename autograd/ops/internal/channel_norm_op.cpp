@@ -4,18 +4,10 @@
 #include "saw/autograd/dispatch.h"
 #include "saw/autograd/kernels/channel_norm.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/internal/optional_data.h"
 
 namespace saw {
 namespace {
-
-template <class T>
-const T* data_or_null(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
-}
-template <class T>
-T* mutable_data_or_null(const Tensor& x) {
-  return x.defined() ? x.mutable_data<T>() : nullptr;
-}
 
 Tensor dense(const Tensor& x) { return x.defined() ? x.detach().contiguous() : x; }
 
