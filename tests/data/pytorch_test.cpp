@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "data/raises.h"
+#include "data/read_files.h"
 #include "data/zip_bytes.h"
 #include "saw/autograd/memory.h"
 #include "saw/autograd/ops/creation.h"
@@ -35,28 +36,8 @@ std::vector<float> counted(std::size_t n, float scale = 1.0F) {
   return values;
 }
 
-class Files {
- public:
-  std::string path(const std::string& name = "t.pt") const { return directory_ / name; }
-  PytorchValue load(const std::string& bytes) const {
-    test::write_file(path(), bytes);
-    return load_pytorch(path());
-  }
-  // The error that loading these bytes raises, without the path before it.
-  std::string error(const std::string& bytes) const {
-    std::string text = test::raised(ErrorKind::io, [&] { load(bytes); });
-    CHECK(text.starts_with(path() + ": "));
-    text.erase(0, path().size() + 2);
-    CHECK(text.find('\n') == std::string::npos);
-    return text;
-  }
-  std::ptrdiff_t count() const {
-    return std::distance(std::filesystem::directory_iterator(directory_.path()), std::filesystem::directory_iterator());
-  }
-  const test::TemporaryDirectory& directory() const { return directory_; }
-
- private:
-  test::TemporaryDirectory directory_;
+struct Files : test::ReadFiles<decltype(&load_pytorch)> {
+  Files() : ReadFiles("t.pt", load_pytorch) {}
 };
 
 // ---- pickles, by hand ----

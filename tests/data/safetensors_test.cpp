@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "data/raises.h"
+#include "data/read_files.h"
 #include "saw/autograd/memory.h"
 #include "saw/autograd/ops/creation.h"
 #include "support/files.h"
@@ -37,28 +38,8 @@ std::string file_of(const std::string& header, const std::string& content = "") 
   return bytes_of(header.size()) + header + content;
 }
 
-class Files {
- public:
-  std::string path() const { return directory_ / "t.safetensors"; }
-  data::SafetensorsFile load(const std::string& bytes) const {
-    test::write_file(path(), bytes);
-    return load_safetensors(path());
-  }
-  // The error that loading these bytes raises, without the path before it.
-  std::string error(const std::string& bytes) const {
-    std::string text = test::raised(ErrorKind::io, [&] { load(bytes); });
-    CHECK(text.starts_with(path() + ": "));
-    text.erase(0, path().size() + 2);
-    CHECK(text.find('\n') == std::string::npos);
-    return text;
-  }
-  std::ptrdiff_t count() const {
-    return std::distance(std::filesystem::directory_iterator(directory_.path()), std::filesystem::directory_iterator());
-  }
-  const test::TemporaryDirectory& directory() const { return directory_; }
-
- private:
-  test::TemporaryDirectory directory_;
+struct Files : test::ReadFiles<decltype(&load_safetensors)> {
+  Files() : ReadFiles("t.safetensors", load_safetensors) {}
 };
 
 std::string entry(const char* dtype, const char* shape, std::uint64_t begin, std::uint64_t end) {
