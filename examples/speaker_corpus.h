@@ -5,8 +5,7 @@
 
 #include <saw/saw.h>
 
-#include <atomic>
-#include <filesystem>
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -49,8 +48,11 @@ inline void complain(SpeakerCorpus& corpus, bool skip_bad, const std::string& pr
 inline void hold_out_dev(SpeakerCorpus& corpus, bool skip_bad, std::uint64_t seed) {
   bool grouped = !corpus.train.empty();
   for (const std::int64_t utterance : corpus.train) grouped = grouped && !corpus.at(utterance).group.empty();
-  const data::HoldOut parts = grouped ? data::hold_out_groups(corpus.data, corpus.train, {.seed = seed})
-                                      : data::hold_out_utterances(corpus.data, corpus.train, {.seed = seed});
+  // At least one, or nothing would choose the model.
+  const double count = std::max(2.0, static_cast<double>(corpus.train.size()));
+  const data::HoldOutOptions how{.fraction = std::max(0.1, 1.0 / count), .seed = seed};
+  const data::HoldOut parts = grouped ? data::hold_out_groups(corpus.data, corpus.train, how)
+                                      : data::hold_out_utterances(corpus.data, corpus.train, how);
   for (const std::int64_t speaker : parts.single_speakers)
     complain(corpus, skip_bad,
              fmt::format("{}: speaker {} has a single {} to train on, so nothing is left to choose the model by",

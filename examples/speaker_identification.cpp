@@ -373,6 +373,8 @@ void run(Options options) {
   std::unique_ptr<SpeakerModel> model;
   if (options.load.empty()) {
     if (corpus.train.empty()) throw Error(ErrorKind::io, corpus.description + ": has no utterance to train on");
+    if (corpus.data.speakers.size() < 2)
+      throw Error(ErrorKind::io, corpus.description + ": has a single speaker; expected at least two to tell apart");
     const Recipe recipe = recipe_of(options);
     model = examples::make_speaker_model({.model = options.model,
                                           .pooling = options.pooling,
