@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/gemm.h"
 #include "saw/autograd/kernels/vector_math.h"
-#include "saw/autograd/parallel.h"
 
 namespace saw {
 

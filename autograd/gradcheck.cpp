@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/engine.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/random.h"
 #include "saw/autograd/ops/binary.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/view.h"
-#include "saw/autograd/random.h"
+#include "saw/autograd/tape/engine.h"
 
 namespace saw {
 namespace {

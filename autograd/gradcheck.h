@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 

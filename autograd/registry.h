@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "saw/autograd/op_info.h"
+#include "saw/autograd/tape/op_info.h"
 
 namespace [[gnu::visibility("default")]] saw {
 

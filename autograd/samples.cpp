@@ -1,10 +1,11 @@
 #include <cmath>
 
-#include "saw/autograd/op_info.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/compare.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/view.h"
+#include "saw/autograd/tape/op_info.h"
 
 namespace saw {
 

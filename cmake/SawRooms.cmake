@@ -3,7 +3,7 @@
 set(SAW_ROOMS "")
 set(SAW_PUBLIC_HEADERS "") # relative to the repository, in the order of the rooms
 
-# Everyone, saw's own sources too, writes #include "saw/autograd/tensor.h". Before installation those paths lead to the
+# Everyone, saw's own sources too, writes #include "saw/autograd/tape/tensor.h". Before installation those paths lead to the
 # sources through symbolic links in the build tree.
 set(SAW_INCLUDE_DIR "${CMAKE_CURRENT_BINARY_DIR}/include")
 file(MAKE_DIRECTORY "${SAW_INCLUDE_DIR}/saw")

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/random.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/random.h"
 #include "saw/data/internal/shuffle.h"
 
 namespace saw {

@@ -14,7 +14,7 @@
 #include <memory>
 #include <system_error>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 
 namespace saw {
 namespace data {

@@ -10,7 +10,7 @@
 #include <thread>
 #include <utility>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/shape.h"
 #include "saw/data/internal/shuffle.h"
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "saw/autograd/random.h"
-#include "saw/autograd/segments.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/base/random.h"
+#include "saw/autograd/base/segments.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 namespace data {

@@ -10,7 +10,7 @@
 #include <set>
 #include <string_view>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/file.h"
 #include "saw/data/internal/quote.h"
 #include "saw/data/pytorch.h"

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 #include "saw/data/manifest.h"
 
 namespace [[gnu::visibility("default")]] saw {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/file.h"
 #include "saw/data/internal/lines.h"
 #include "saw/data/internal/quote.h"

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/file.h"
 #include "saw/data/internal/npy_header.h"
 #include "saw/data/internal/quote.h"

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "saw/autograd/state_dict.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 namespace data {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/file.h"
 #include "saw/data/internal/pytorch_document.h"
 #include "saw/data/internal/pytorch_file.h"

@@ -6,8 +6,8 @@
 #include <set>
 #include <string>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/random.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/random.h"
 #include "saw/data/internal/quote.h"
 #include "saw/data/internal/shuffle.h"
 

@@ -4,7 +4,7 @@
 #include <set>
 #include <unordered_set>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/utf8.h"
 #include "saw/data/vocabulary.h"
 

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "saw/autograd/segments.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/base/segments.h"
+#include "saw/autograd/tape/tensor.h"
 #include "saw/data/batches.h"
 #include "saw/data/conllu.h"
 #include "saw/data/vocabulary.h"

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <string_view>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/file.h"
 #include "saw/data/internal/lines.h"
 #include "saw/data/internal/quote.h"

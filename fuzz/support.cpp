@@ -10,8 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "saw/autograd/error.h"
-#include "saw/autograd/memory.h"
+#include "saw/autograd/base/error.h"
+#include "saw/autograd/base/memory.h"
 #include "saw/data/file.h"
 
 namespace fuzz {

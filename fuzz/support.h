@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace fuzz {
 

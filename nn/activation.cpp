@@ -1,5 +1,6 @@
 #include "saw/nn/activation.h"
 
+#include "saw/autograd/ops/activation.h"
 #include "saw/autograd/ops/unary.h"
 
 namespace saw::nn {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <string_view>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/ops/activation.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/glu.h"
+#include "saw/autograd/ops/packing.h"
 #include "saw/autograd/ops/segment.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/nn/activation_layers.h"

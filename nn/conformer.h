@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
+#include "saw/autograd/base/segments.h"
 #include "saw/autograd/ops/attention.h"
-#include "saw/autograd/segments.h"
 #include "saw/nn/batch_norm.h"
 #include "saw/nn/conv1d.h"
 #include "saw/nn/depthwise_conv1d.h"

@@ -3,7 +3,8 @@
 #include <cmath>
 #include <vector>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/ops/activation.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/conv.h"
 #include "saw/autograd/ops/creation.h"

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "saw/autograd/segments.h"
+#include "saw/autograd/base/segments.h"
 #include "saw/nn/conformer.h"
 #include "saw/nn/dropout.h"
 #include "saw/nn/linear.h"

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "saw/autograd/base/segments.h"
 #include "saw/autograd/ops/conv.h"
-#include "saw/autograd/segments.h"
 #include "saw/nn/module.h"
 
 namespace saw {

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "saw/autograd/ops/embedding.h"
 #include "saw/autograd/ops/index.h"
-#include "saw/autograd/sparse_gradient.h"
+#include "saw/autograd/tape/sparse_gradient.h"
 #include "saw/nn/internal/checked_sizes.h"
 
 namespace saw::nn {

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
 

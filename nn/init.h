@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 #include "saw/nn/activation.h"
 
 namespace saw {

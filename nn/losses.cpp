@@ -2,10 +2,12 @@
 
 #include <vector>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/ops/activation.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/compare.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/unary.h"

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "saw/autograd/ops/loss.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace saw {
 namespace [[gnu::visibility("default")]] nn {

@@ -4,7 +4,7 @@
 #include <limits>
 #include <numbers>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/compare.h"
 #include "saw/autograd/ops/creation.h"
@@ -12,6 +12,7 @@
 #include "saw/autograd/ops/loss.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/nn/internal/checked_sizes.h"
 

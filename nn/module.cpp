@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <typeinfo>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 
 namespace saw::nn {
 namespace {

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "saw/autograd/engine.h"
 #include "saw/autograd/state_dict.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/engine.h"
+#include "saw/autograd/tape/tensor.h"
 #include "saw/nn/init.h"
 
 namespace saw {

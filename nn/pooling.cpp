@@ -1,6 +1,6 @@
 #include "saw/nn/pooling.h"
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/segment.h"
 #include "saw/autograd/ops/shape.h"

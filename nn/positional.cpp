@@ -3,11 +3,11 @@
 #include <cmath>
 #include <vector>
 
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/index.h"
-#include "saw/autograd/parallel.h"
 #include "saw/nn/internal/checked_sizes.h"
 
 namespace saw::nn {

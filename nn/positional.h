@@ -1,6 +1,6 @@
 #pragma once
 
-#include "saw/autograd/segments.h"
+#include "saw/autograd/base/segments.h"
 #include "saw/nn/module.h"
 
 namespace saw {

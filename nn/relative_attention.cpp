@@ -4,10 +4,10 @@
 #include <cmath>
 #include <vector>
 
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/shape.h"
-#include "saw/autograd/parallel.h"
 #include "saw/nn/internal/checked_sizes.h"
 
 namespace saw::nn {

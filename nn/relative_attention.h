@@ -2,8 +2,8 @@
 
 #include <mutex>
 
+#include "saw/autograd/base/segments.h"
 #include "saw/autograd/ops/relative_attention.h"
-#include "saw/autograd/segments.h"
 #include "saw/nn/linear.h"
 #include "saw/nn/module.h"
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "saw/autograd/ops/activation.h"
 #include "saw/autograd/ops/attention.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 
 namespace saw::nn {
 namespace {

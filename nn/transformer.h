@@ -1,7 +1,7 @@
 #pragma once
 
+#include "saw/autograd/base/segments.h"
 #include "saw/autograd/ops/attention.h"
-#include "saw/autograd/segments.h"
 #include "saw/nn/activation.h"
 #include "saw/nn/dropout.h"
 #include "saw/nn/layer_norm.h"

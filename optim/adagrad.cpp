@@ -1,6 +1,6 @@
 #include "saw/optim/adagrad.h"
 
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/optimizer.h"
 
 namespace saw {

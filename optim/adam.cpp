@@ -1,6 +1,6 @@
 #include "saw/optim/adam.h"
 
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/optim/internal/adam_update.h"
 
 namespace saw {

@@ -8,9 +8,9 @@
 #include <unordered_set>
 #include <vector>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
-#include "saw/autograd/sparse_gradient.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/tape/sparse_gradient.h"
 #include "saw/optim/internal/pieces.h"
 
 namespace saw {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/optim/internal/named.h"
 #include "saw/optim/internal/pieces.h"

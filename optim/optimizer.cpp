@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/optim/internal/named.h"
 #include "saw/optim/internal/pieces.h"

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "saw/autograd/sparse_gradient.h"
 #include "saw/autograd/state_dict.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/sparse_gradient.h"
+#include "saw/autograd/tape/tensor.h"
 #include "saw/optim/parameters.h"
 
 namespace [[gnu::visibility("default")]] saw {

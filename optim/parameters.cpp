@@ -6,7 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/optim/internal/named.h"
 
 namespace saw {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "saw/autograd/state_dict.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 namespace optim {

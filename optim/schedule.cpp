@@ -5,7 +5,7 @@
 #include <numbers>
 #include <utility>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/optim/internal/named.h"
 #include "saw/optim/optimizer.h"

@@ -1,7 +1,7 @@
 #include "saw/optim/sgd.h"
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/optimizer.h"
 
 namespace saw {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 
 namespace saw::train {
 

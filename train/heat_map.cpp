@@ -7,7 +7,8 @@
 #include <cmath>
 #include <limits>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/data/file.h"
 #include "saw/train/internal/png.h"

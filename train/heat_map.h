@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 namespace train {

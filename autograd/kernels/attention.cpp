@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "saw/autograd/base/memory.h"
+#include "saw/autograd/base/parallel.h"
+#include "saw/autograd/base/random.h"
 #include "saw/autograd/kernels/attention_task.h"
 #include "saw/autograd/kernels/gemm_log.h"
-#include "saw/autograd/memory.h"
-#include "saw/autograd/parallel.h"
-#include "saw/autograd/random.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "saw/autograd/kernels/attention.cpp"

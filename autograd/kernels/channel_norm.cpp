@@ -6,10 +6,10 @@
 #include <numeric>
 #include <vector>
 
+#include "saw/autograd/base/memory.h"
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/channel_chunks.h"
 #include "saw/autograd/kernels/reduce.h"
-#include "saw/autograd/memory.h"
-#include "saw/autograd/parallel.h"
 
 namespace saw::kernels {
 namespace {

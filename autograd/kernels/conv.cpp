@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <cstring>
 
+#include "saw/autograd/base/memory.h"
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/gemm_log.h"
-#include "saw/autograd/memory.h"
-#include "saw/autograd/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "saw/autograd/kernels/conv.cpp"

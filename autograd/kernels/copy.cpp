@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/convert.h"
 #include "saw/autograd/kernels/elementwise.h"
 

@@ -2,8 +2,8 @@
 
 // For sources, not for users: moving elements between layouts.
 
-#include "saw/autograd/dtype.h"
-#include "saw/autograd/shape.h"
+#include "saw/autograd/base/dtype.h"
+#include "saw/autograd/base/shape.h"
 
 namespace saw {
 

@@ -5,9 +5,9 @@
 #include <numeric>
 #include <vector>
 
+#include "saw/autograd/base/memory.h"
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/correlation.h"
-#include "saw/autograd/memory.h"
-#include "saw/autograd/parallel.h"
 
 namespace saw::kernels {
 namespace {

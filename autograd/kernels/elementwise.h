@@ -12,8 +12,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "saw/autograd/parallel.h"
-#include "saw/autograd/shape.h"
+#include "saw/autograd/base/parallel.h"
+#include "saw/autograd/base/shape.h"
 
 namespace saw::kernels {
 

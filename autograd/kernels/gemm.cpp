@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <atomic>
 
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/gemm_log.h"
-#include "saw/autograd/parallel.h"
 
 extern "C" {
 // Not in every cblas.h.

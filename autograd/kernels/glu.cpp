@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "saw/autograd/parallel.h"
+#include "saw/autograd/base/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "saw/autograd/kernels/glu.cpp"

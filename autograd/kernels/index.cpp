@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "saw/autograd/parallel.h"
+#include "saw/autograd/base/parallel.h"
 
 namespace saw::kernels {
 namespace {

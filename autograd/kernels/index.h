@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "saw/autograd/shape.h"
+#include "saw/autograd/base/shape.h"
 
 namespace saw::kernels {
 

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <type_traits>
 
+#include "saw/autograd/base/memory.h"
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/reduce.h"
-#include "saw/autograd/memory.h"
-#include "saw/autograd/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "saw/autograd/kernels/norm.cpp"

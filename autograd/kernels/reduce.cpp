@@ -5,8 +5,8 @@
 #include <limits>
 #include <type_traits>
 
-#include "saw/autograd/memory.h"
-#include "saw/autograd/parallel.h"
+#include "saw/autograd/base/memory.h"
+#include "saw/autograd/base/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "saw/autograd/kernels/reduce.cpp"

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "saw/autograd/base/memory.h"
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/gemm_log.h"
 #include "saw/autograd/kernels/relative_attention_task.h"
-#include "saw/autograd/memory.h"
-#include "saw/autograd/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "saw/autograd/kernels/relative_attention.cpp"

@@ -18,11 +18,11 @@
 #include <limits>
 
 #include "hwy/highway.h"
+#include "saw/autograd/base/random.h"
 #include "saw/autograd/kernels/attention_math-inl.h"
 #include "saw/autograd/kernels/attention_task.h"
 #include "saw/autograd/kernels/relative_attention_task.h"
 #include "saw/autograd/kernels/tile_matmul-inl.h"
-#include "saw/autograd/random.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saw::kernels::HWY_NAMESPACE {

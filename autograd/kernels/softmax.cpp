@@ -5,7 +5,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "saw/autograd/parallel.h"
+#include "saw/autograd/base/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "saw/autograd/kernels/softmax.cpp"

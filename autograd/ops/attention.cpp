@@ -7,20 +7,21 @@
 #include <utility>
 #include <vector>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/base/random.h"
 #include "saw/autograd/kernels/attention.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/compare.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/internal/attention_options.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/shape.h"
+#include "saw/autograd/ops/slice.h"
 #include "saw/autograd/ops/softmax.h"
 #include "saw/autograd/ops/view.h"
-#include "saw/autograd/random.h"
-#include "saw/autograd/record.h"
+#include "saw/autograd/tape/record.h"
 
 namespace saw {
 namespace {

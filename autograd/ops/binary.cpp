@@ -2,14 +2,14 @@
 
 #include <cmath>
 
-#include "saw/autograd/op_info.h"
 #include "saw/autograd/ops/compare.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/internal/elementwise_op.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/pointwise_samples.h"
 #include "saw/autograd/ops/unary.h"
-#include "saw/autograd/record.h"
+#include "saw/autograd/tape/op_info.h"
+#include "saw/autograd/tape/record.h"
 
 namespace saw {
 namespace {

@@ -7,12 +7,12 @@
 #include <limits>
 #include <type_traits>
 
-#include "saw/autograd/op_info.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/internal/elementwise_op.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/pointwise_samples.h"
-#include "saw/autograd/record.h"
+#include "saw/autograd/tape/op_info.h"
+#include "saw/autograd/tape/record.h"
 
 namespace saw {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "saw/autograd/segments.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/base/segments.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 

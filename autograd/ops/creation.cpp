@@ -5,12 +5,12 @@
 #include <cstring>
 #include <utility>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
-#include "saw/autograd/element_count.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/base/internal/element_count.h"
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/convert.h"
 #include "saw/autograd/ops/internal/indices.h"
-#include "saw/autograd/parallel.h"
 
 namespace saw {
 namespace {

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "saw/autograd/random.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/base/random.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 

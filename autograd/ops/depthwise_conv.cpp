@@ -4,18 +4,19 @@
 #include <utility>
 #include <vector>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/depthwise_conv.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/internal/conv_geometry.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/shape.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/view.h"
-#include "saw/autograd/record.h"
+#include "saw/autograd/tape/record.h"
 
 namespace saw {
 namespace {

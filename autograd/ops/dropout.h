@@ -1,7 +1,7 @@
 #pragma once
 
-#include "saw/autograd/random.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/base/random.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 

@@ -2,12 +2,17 @@
 #include <array>
 #include <string>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/binary.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
+#include "saw/autograd/ops/einsum.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/slice.h"
+#include "saw/autograd/ops/sort.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/view.h"
 
 namespace saw {

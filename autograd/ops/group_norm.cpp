@@ -2,17 +2,18 @@
 
 #include <utility>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/op_info.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/internal/channel_norm_op.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/segment.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/autograd/ops/view.h"
-#include "saw/autograd/record.h"
+#include "saw/autograd/tape/op_info.h"
+#include "saw/autograd/tape/record.h"
 
 namespace saw {
 namespace {

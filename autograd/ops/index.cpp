@@ -2,17 +2,18 @@
 
 #include <algorithm>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/index.h"
-#include "saw/autograd/op_info.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/indices.h"
 #include "saw/autograd/ops/internal/linear.h"
 #include "saw/autograd/ops/internal/rearranged.h"
 #include "saw/autograd/ops/view.h"
-#include "saw/autograd/record.h"
+#include "saw/autograd/tape/op_info.h"
+#include "saw/autograd/tape/record.h"
 
 namespace saw {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 
@@ -18,7 +18,5 @@ Tensor index_select(const Tensor& x, std::int64_t axis, const Tensor& index);
 Tensor index_add(const Tensor& x, std::int64_t axis, const Tensor& index, const Tensor& source);
 /// The elements of x where the mask holds, in row-major order, as one dimension; mask has x's shape.
 Tensor masked_select(const Tensor& x, const Tensor& mask);
-/// Rows of a table (V, D) for index of any shape (…) → (…, D). Rows equal to padding_index give no gradient.
-Tensor embedding(const Tensor& table, const Tensor& index, std::int64_t padding_index = -1);
 
 }  // namespace saw

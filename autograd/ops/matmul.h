@@ -1,8 +1,6 @@
 #pragma once
 
-#include <string_view>
-
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 
@@ -12,9 +10,5 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 
 /// x Wᵀ + b for x (…, in), weight (out, in), bias (out) or undefined → (…, out).
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
-
-/// Einstein summation: "bij,bjk->bik", "ii->i", "...ij->...ji"; without "->" the letters that occur once, in order.
-/// One or more operands; contracted pairwise from the left through matmul.
-Tensor einsum(std::string_view equation, const TensorList& operands);
 
 }  // namespace saw

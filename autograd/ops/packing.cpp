@@ -2,17 +2,20 @@
 #include <cstring>
 #include <limits>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
-#include "saw/autograd/op_info.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/index.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/linear.h"
 #include "saw/autograd/ops/internal/segment_rows.h"
+#include "saw/autograd/ops/packing.h"
 #include "saw/autograd/ops/segment.h"
 #include "saw/autograd/ops/shape.h"
+#include "saw/autograd/ops/slice.h"
 #include "saw/autograd/ops/view.h"
+#include "saw/autograd/tape/op_info.h"
 
 namespace saw {
 namespace {

@@ -1,3 +1,4 @@
+#include "saw/autograd/ops/rearrange.h"
 #include "saw/autograd/ops/shape.h"
 
 #include <algorithm>
@@ -6,17 +7,20 @@
 #include <limits>
 #include <utility>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/memory.h"
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/index.h"
-#include "saw/autograd/memory.h"
-#include "saw/autograd/op_info.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/linear.h"
 #include "saw/autograd/ops/internal/rearranged.h"
 #include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/slice.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/view.h"
-#include "saw/autograd/parallel.h"
+#include "saw/autograd/tape/op_info.h"
 
 namespace saw {
 namespace {

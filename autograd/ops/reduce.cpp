@@ -1,4 +1,5 @@
 #include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/statistics.h"
 
 #include <algorithm>
 #include <array>
@@ -7,20 +8,20 @@
 #include <numeric>
 #include <utility>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/base/memory.h"
 #include "saw/autograd/kernels/reduce.h"
-#include "saw/autograd/memory.h"
-#include "saw/autograd/op_info.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/compare.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/rearranged.h"
 #include "saw/autograd/ops/shape.h"
 #include "saw/autograd/ops/view.h"
-#include "saw/autograd/record.h"
-#include "saw/autograd/sum_to_shape.h"
+#include "saw/autograd/tape/op_info.h"
+#include "saw/autograd/tape/record.h"
 
 namespace saw {
 namespace {
@@ -475,21 +476,6 @@ Tensor any(const Tensor& x, const Axes& axes, bool keepdim) {
 
 Tensor all(const Tensor& x, const Axes& axes, bool keepdim) {
   return quantify(all_info, x, axes, keepdim, kernels::all);
-}
-
-Tensor sum_to_shape(const Tensor& x, const Shape& target) {
-  if (x.shape() == target) return x;
-  if (target.size() > x.rank())
-    fail(ErrorKind::internal, "sum_to_shape: {} is not a broadcast of {}", x.shape(), target);
-  const std::size_t extra = x.rank() - target.size();
-  Axes axes;
-  for (std::size_t a = 0; a < x.rank(); ++a) {
-    if (a >= extra && target[a - extra] == x.shape()[a]) continue;
-    if (a >= extra && target[a - extra] != 1)
-      fail(ErrorKind::internal, "sum_to_shape: {} is not a broadcast of {}", x.shape(), target);
-    axes.push_back(static_cast<std::int64_t>(a));
-  }
-  return sum(x, axes, true).reshape(target);
 }
 
 OpList reduce_ops() { return {&sum_info, &mean_info, &prod_info, &amax_info, &amin_info, &any_info, &all_info}; }

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "saw/autograd/base/segments.h"
 #include "saw/autograd/ops/attention.h"
-#include "saw/autograd/segments.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 

@@ -5,24 +5,27 @@
 #include <cstring>
 #include <utility>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/base/memory.h"
 #include "saw/autograd/kernels/reduce.h"
 #include "saw/autograd/kernels/segment.h"
 #include "saw/autograd/kernels/vector_math.h"
-#include "saw/autograd/memory.h"
-#include "saw/autograd/op_info.h"
 #include "saw/autograd/ops/binary.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/index.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/linear.h"
 #include "saw/autograd/ops/internal/segment_rows.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/shape.h"
+#include "saw/autograd/ops/slice.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/autograd/ops/view.h"
-#include "saw/autograd/record.h"
+#include "saw/autograd/tape/op_info.h"
+#include "saw/autograd/tape/record.h"
 
 namespace saw {
 namespace {

@@ -1,16 +1,18 @@
+#include "saw/autograd/ops/slice.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/view.h"
 
 #include <algorithm>
 #include <functional>
 #include <limits>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/kernels/copy.h"
-#include "saw/autograd/op_info.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
+#include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/linear.h"
 #include "saw/autograd/ops/internal/rearranged.h"
+#include "saw/autograd/tape/op_info.h"
 
 namespace saw {
 namespace {

@@ -10,18 +10,22 @@
 #include <utility>
 #include <vector>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
-#include "saw/autograd/memory.h"
-#include "saw/autograd/op_info.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/base/memory.h"
+#include "saw/autograd/base/parallel.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/families.h"
 #include "saw/autograd/ops/index.h"
+#include "saw/autograd/ops/internal/families.h"
+#include "saw/autograd/ops/rearrange.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/shape.h"
+#include "saw/autograd/ops/sort.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/view.h"
-#include "saw/autograd/parallel.h"
-#include "saw/autograd/record.h"
+#include "saw/autograd/tape/op_info.h"
+#include "saw/autograd/tape/record.h"
 
 namespace saw {
 namespace {

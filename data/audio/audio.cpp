@@ -12,7 +12,7 @@
 #include <system_error>
 #include <vector>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/data/audio/internal/samples.h"
 #include "saw/data/file.h"

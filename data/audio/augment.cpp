@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/data/audio/internal/samples.h"
 

@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "saw/autograd/random.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/base/random.h"
+#include "saw/autograd/tape/tensor.h"
 #include "saw/data/audio/audio.h"
 
 namespace [[gnu::visibility("default")]] saw {

@@ -9,7 +9,7 @@
 #include <numeric>
 #include <vector>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/data/audio/internal/log_filter_bank.h"
 #include "saw/data/audio/internal/samples.h"

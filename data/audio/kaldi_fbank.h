@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "saw/autograd/random.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/base/random.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 namespace data {

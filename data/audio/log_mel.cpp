@@ -6,7 +6,7 @@
 #include <numbers>
 #include <vector>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/audio/internal/log_filter_bank.h"
 #include "saw/data/audio/internal/samples.h"
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 namespace data {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 #include "saw/data/audio/kaldi_fbank.h"
 
 namespace [[gnu::visibility("default")]] saw {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/audio/internal/samples.h"
 
 namespace saw {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 namespace data {

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <vector>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/audio/audio.h"
 #include "saw/data/audio/internal/samples.h"
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 
 namespace saw {
 namespace data {

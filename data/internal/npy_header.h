@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "saw/autograd/shape.h"
+#include "saw/autograd/base/shape.h"
 #include "saw/data/internal/stored_type.h"
 
 namespace saw {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <tuple>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/internal/quote.h"
 
 namespace saw {

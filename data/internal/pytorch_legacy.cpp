@@ -4,7 +4,7 @@
 #include <cstring>
 #include <unordered_map>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/file.h"
 #include "saw/data/internal/pytorch_file.h"
 #include "saw/data/internal/quote.h"

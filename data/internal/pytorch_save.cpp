@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/internal/quote.h"
 #include "saw/data/internal/zip_writer.h"
 #include "saw/data/pytorch.h"

@@ -3,7 +3,7 @@
 
 #include <unordered_map>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/internal/pytorch_file.h"
 #include "saw/data/internal/quote.h"
 #include "saw/data/internal/stored_type.h"

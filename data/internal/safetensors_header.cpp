@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/shape.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/shape.h"
 #include "saw/data/internal/quote.h"
 #include "saw/data/utf8.h"
 

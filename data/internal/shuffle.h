@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "saw/autograd/random.h"
+#include "saw/autograd/base/random.h"
 
 namespace saw {
 namespace data {

@@ -7,7 +7,7 @@
 #include <limits>
 #include <span>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 
 namespace saw {
 namespace data {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "saw/autograd/dtype.h"
+#include "saw/autograd/base/dtype.h"
 
 namespace saw {
 namespace data {

@@ -7,7 +7,7 @@
 #include <limits>
 #include <utility>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/internal/quote.h"
 #include "saw/data/utf8.h"
 

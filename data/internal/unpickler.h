@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/tape/tensor.h"
 #include "saw/data/internal/pytorch_document.h"
 #include "saw/data/internal/pytorch_globals.h"
 #include "saw/data/internal/stored_type.h"

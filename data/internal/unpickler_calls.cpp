@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/internal/quote.h"
 #include "saw/data/internal/unpickler.h"
 #include "saw/data/utf8.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/file.h"
 #include "saw/data/internal/quote.h"
 

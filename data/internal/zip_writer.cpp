@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstring>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/data/internal/quote.h"
 
 namespace saw {

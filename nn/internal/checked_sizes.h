@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 
 namespace saw::nn {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "saw/autograd/parallel.h"
+#include "saw/autograd/base/parallel.h"
 
 namespace saw::optim {
 

@@ -6,9 +6,10 @@
 
 #include <cmath>
 
-#include "saw/autograd/engine.h"
-#include "saw/autograd/error.h"
+#include "saw/autograd/base/error.h"
+#include "saw/autograd/custom_function.h"
 #include "saw/autograd/ops.h"
+#include "saw/autograd/tape/engine.h"
 #include "support/tensors.h"
 
 namespace {

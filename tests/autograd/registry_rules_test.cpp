@@ -4,13 +4,15 @@
 
 #include <filesystem>
 
-#include "saw/autograd/engine.h"
-#include "saw/autograd/memory.h"
+#include "saw/autograd/base/memory.h"
 #include "saw/autograd/ops/binary.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/view.h"
-#include "saw/autograd/record.h"
 #include "saw/autograd/registry.h"
+#include "saw/autograd/tape/engine.h"
+#include "saw/autograd/tape/record.h"
 #include "support/files.h"
 #include "support/registry.h"
 #include "support/tensors.h"
@@ -204,7 +206,7 @@ TEST_CASE("registry: an op that is missing from it is caught") {
 
   const auto declared = test::declared_functions(
       "#pragma once\n"
-      "#include \"saw/autograd/tensor.h\"\n"
+      "#include \"saw/autograd/tape/tensor.h\"\n"
       "namespace [[gnu::visibility(\"default\")]] saw {\n"
       "// Tensor only_a_comment(const Tensor& x);\n"
       "enum class Kind { one, two };\n"

@@ -4,9 +4,10 @@
 
 #include <algorithm>
 
-#include "saw/autograd/engine.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/autograd/registry.h"
+#include "saw/autograd/tape/engine.h"
 #include "support/registry.h"
 #include "support/tensors.h"
 

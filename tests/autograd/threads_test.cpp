@@ -6,8 +6,8 @@
 #include <functional>
 #include <string>
 
-#include "saw/autograd/engine.h"
 #include "saw/autograd/ops.h"
+#include "saw/autograd/tape/engine.h"
 #include "support/registry.h"
 #include "support/tensors.h"
 

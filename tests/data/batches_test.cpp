@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "data/raises.h"
-#include "saw/autograd/parallel.h"
+#include "saw/autograd/base/parallel.h"
 
 using namespace saw;
 using data::token_batches;

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "data/raises.h"
-#include "saw/autograd/memory.h"
+#include "saw/autograd/base/memory.h"
 #include "saw/autograd/ops.h"
 #include "saw/data/batches.h"
 #include "support/tensors.h"

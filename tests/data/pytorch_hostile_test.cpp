@@ -11,7 +11,7 @@
 #include "data/pytorch_pickles.h"
 #include "data/raises.h"
 #include "data/zip_bytes.h"
-#include "saw/autograd/memory.h"
+#include "saw/autograd/base/memory.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/data/npy.h"
 #include "support/files.h"

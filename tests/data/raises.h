@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "saw/autograd/error.h"
+#include "saw/autograd/base/error.h"
 
 namespace test {
 

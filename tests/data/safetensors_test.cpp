@@ -11,7 +11,7 @@
 
 #include "data/raises.h"
 #include "data/read_files.h"
-#include "saw/autograd/memory.h"
+#include "saw/autograd/base/memory.h"
 #include "saw/autograd/ops/creation.h"
 #include "support/files.h"
 

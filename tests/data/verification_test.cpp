@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "data/raises.h"
-#include "saw/autograd/random.h"
+#include "saw/autograd/base/random.h"
 #include "support/files.h"
 
 using namespace saw;

@@ -7,12 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "saw/autograd/engine.h"
 #include "saw/autograd/ops/batch_norm.h"
 #include "saw/autograd/ops/binary.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/view.h"
+#include "saw/autograd/tape/engine.h"
 #include "saw/data/pytorch.h"
 #include "saw/nn/nn.h"
 #include "support/files.h"

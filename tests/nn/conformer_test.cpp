@@ -7,12 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "saw/autograd/error.h"
+#include "saw/autograd/base/error.h"
 #include "saw/autograd/ops/binary.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/shape.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/nn/nn.h"
 #include "support/golden.h"

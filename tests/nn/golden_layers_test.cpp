@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "saw/autograd/ops/activation.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/norm.h"
 #include "saw/autograd/ops/shape.h"

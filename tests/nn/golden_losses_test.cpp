@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/nn/losses.h"
 #include "support/golden.h"

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "saw/autograd/error.h"
+#include "saw/autograd/base/error.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/matmul.h"

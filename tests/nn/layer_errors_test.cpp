@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "saw/autograd/error.h"
+#include "saw/autograd/base/error.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/nn/nn.h"
 

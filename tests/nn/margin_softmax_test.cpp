@@ -7,7 +7,7 @@
 #include <numbers>
 #include <vector>
 
-#include "saw/autograd/error.h"
+#include "saw/autograd/base/error.h"
 #include "saw/autograd/gradcheck.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"

@@ -5,12 +5,13 @@
 #include <cmath>
 #include <limits>
 
-#include "saw/autograd/error.h"
+#include "saw/autograd/base/error.h"
 #include "saw/autograd/gradcheck.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/segment.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/nn/nn.h"
 #include "support/golden.h"

@@ -7,14 +7,15 @@
 #include <thread>
 #include <vector>
 
-#include "saw/autograd/error.h"
+#include "saw/autograd/base/error.h"
+#include "saw/autograd/base/memory.h"
 #include "saw/autograd/gradcheck.h"
-#include "saw/autograd/memory.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/shape.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/nn/multi_head_attention.h"
 #include "saw/nn/relative_attention.h"

@@ -6,10 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "saw/autograd/error.h"
+#include "saw/autograd/base/error.h"
 #include "saw/autograd/gradcheck.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/matmul.h"
+#include "saw/autograd/ops/rearrange.h"
 #include "saw/autograd/ops/shape.h"
 #include "saw/nn/nn.h"
 #include "support/golden.h"

@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "saw/autograd/engine.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/shape.h"
+#include "saw/autograd/tape/engine.h"
 #include "saw/nn/nn.h"
 #include "support/files.h"
 #include "support/golden.h"

@@ -4,10 +4,10 @@
 
 #include <vector>
 
-#include "saw/autograd/error.h"
+#include "saw/autograd/base/error.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/sparse_gradient.h"
+#include "saw/autograd/tape/sparse_gradient.h"
 #include "saw/nn/embedding.h"
 #include "saw/optim/adam.h"
 #include "saw/optim/clip.h"

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "saw/autograd/error.h"
-#include "saw/autograd/memory.h"
+#include "saw/autograd/base/error.h"
+#include "saw/autograd/base/memory.h"
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/ops.h"
-#include "saw/autograd/parallel.h"
 #include "saw/data/safetensors.h"
 #include "saw/optim/optim.h"
 #include "support/files.h"

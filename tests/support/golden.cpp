@@ -6,7 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "saw/autograd/format.h"
+#include "saw/autograd/tape/format.h"
 #include "saw/data/safetensors.h"
 #include "support/files.h"
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "saw/autograd/segments.h"
+#include "saw/autograd/base/segments.h"
 #include "saw/autograd/state_dict.h"
 
 namespace test {

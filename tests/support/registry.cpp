@@ -6,11 +6,12 @@
 #include <cctype>
 #include <exception>
 
-#include "saw/autograd/engine.h"
 #include "saw/autograd/ops/binary.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/autograd/registry.h"
+#include "saw/autograd/tape/engine.h"
 #include "support/tensors.h"
 
 namespace test {

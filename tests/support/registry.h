@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "saw/autograd/gradcheck.h"
-#include "saw/autograd/op_info.h"
+#include "saw/autograd/tape/op_info.h"
 
 // The samples of all ops as calls to check, and what makes the registry complete.
 

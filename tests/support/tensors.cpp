@@ -9,11 +9,12 @@
 #include <fstream>
 #include <limits>
 
-#include "saw/autograd/error.h"
-#include "saw/autograd/format.h"
+#include "saw/autograd/base/error.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/shape.h"
+#include "saw/autograd/ops/slice.h"
 #include "saw/autograd/ops/view.h"
+#include "saw/autograd/tape/format.h"
 
 namespace test {
 

@@ -3,8 +3,8 @@
 #include <functional>
 #include <string>
 
-#include "saw/autograd/parallel.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/base/parallel.h"
+#include "saw/autograd/tape/tensor.h"
 
 // What tests of tensors share: comparisons, numbers of threads, and other memory layouts for the same values.
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <string>
 
-#include "saw/autograd/error.h"
+#include "saw/autograd/base/error.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/train/heat_map.h"
 #include "saw/train/internal/png.h"

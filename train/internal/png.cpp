@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 
 namespace saw::train {
 

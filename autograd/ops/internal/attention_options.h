@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/attention.h"
 
 namespace saw {

@@ -1,7 +1,7 @@
 #include "saw/autograd/ops/internal/channel_norm_op.h"
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/channel_norm.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/internal/optional_data.h"

@@ -3,9 +3,9 @@
 // For sources of autograd/, not for users: what batch norm and group norm have in common, which differ only in which
 // rows and channels share their statistics.
 
-#include "saw/autograd/record.h"
-#include "saw/autograd/segments.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/base/segments.h"
+#include "saw/autograd/tape/record.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace saw {
 

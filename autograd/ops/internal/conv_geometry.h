@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "saw/autograd/base/segments.h"
 #include "saw/autograd/ops/conv.h"
-#include "saw/autograd/segments.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace saw {
 

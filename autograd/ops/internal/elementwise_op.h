@@ -19,13 +19,13 @@
 #include <span>
 #include <type_traits>
 
-#include "saw/autograd/check.h"
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/copy.h"
 #include "saw/autograd/kernels/elementwise.h"
 #include "saw/autograd/kernels/vector_math.h"
-#include "saw/autograd/record.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/record.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace saw {
 

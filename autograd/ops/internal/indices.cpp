@@ -1,6 +1,7 @@
 #include "saw/autograd/ops/internal/indices.h"
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/internal/rearranged.h"
 #include "saw/autograd/ops/view.h"
 

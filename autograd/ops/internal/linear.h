@@ -2,8 +2,8 @@
 
 // For sources of autograd/, not for users: what ops that move elements around have in common.
 
-#include "saw/autograd/record.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/record.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace saw {
 

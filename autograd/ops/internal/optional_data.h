@@ -2,7 +2,7 @@
 
 // For ops with operands that may be absent: their memory, or null for kernels.
 
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace saw {
 

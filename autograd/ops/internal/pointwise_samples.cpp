@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/dispatch.h"
 
 namespace saw {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "saw/autograd/op_info.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/op_info.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace saw {
 

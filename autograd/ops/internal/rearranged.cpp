@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "saw/autograd/dispatch.h"
+#include "saw/autograd/base/internal/dispatch.h"
 
 namespace saw {
 

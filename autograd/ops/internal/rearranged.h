@@ -4,7 +4,7 @@
 
 #include <functional>
 
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace saw {
 

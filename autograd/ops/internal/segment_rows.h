@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <span>
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/parallel.h"
+#include "saw/autograd/base/segments.h"
+#include "saw/autograd/ops/slice.h"
 #include "saw/autograd/ops/view.h"
-#include "saw/autograd/parallel.h"
-#include "saw/autograd/segments.h"
-#include "saw/autograd/tensor.h"
+#include "saw/autograd/tape/tensor.h"
 
 namespace saw {
 

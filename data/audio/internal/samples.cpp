@@ -1,6 +1,6 @@
 #include "saw/data/audio/internal/samples.h"
 
-#include "saw/autograd/check.h"
+#include "saw/autograd/base/internal/check.h"
 
 namespace saw::data {
 namespace {

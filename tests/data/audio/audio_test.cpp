@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "data/raises.h"
+#include "saw/autograd/base/random.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/random.h"
 #include "saw/data/file.h"
 #include "support/files.h"
 #include "support/golden.h"

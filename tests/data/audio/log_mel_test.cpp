@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "data/raises.h"
+#include "saw/autograd/base/random.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/random.h"
 #include "support/golden.h"
 
 using namespace saw;

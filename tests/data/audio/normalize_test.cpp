@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "data/raises.h"
+#include "saw/autograd/base/random.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/random.h"
 #include "saw/data/audio/mfcc.h"
 #include "support/golden.h"
 

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "saw/autograd/tape/tensor.h"
+
+namespace [[gnu::visibility("default")]] saw {
+
+// The elements of one tensor in another order, repeated, or kept in part. Copies.
+
+/// numpy.tile: the whole tensor `counts` times along each axis.
+Tensor repeat(const Tensor& x, const Shape& counts);
+Tensor flip(const Tensor& x, const Shape& axes);
+Tensor roll(const Tensor& x, const Shape& shifts, const Shape& axes);
+Tensor tril(const Tensor& x, std::int64_t diagonal = 0);  ///< over the last two axes; the rest becomes 0
+Tensor triu(const Tensor& x, std::int64_t diagonal = 0);
+
+}  // namespace saw

@@ -1,0 +1,170 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "saw/autograd/base/dtype.h"
+#include "saw/autograd/base/shape.h"
+
+namespace [[gnu::visibility("default")]] saw {
+
+class Tensor;
+struct Node;
+using TensorList = std::vector<Tensor>;
+
+/// A hook sees a gradient and may return another in its place; an undefined tensor leaves it as it is.
+using Hook = std::function<Tensor(const Tensor& gradient)>;
+
+/// The memory behind tensors, shared by all views of it. Its version grows with every change in place.
+class Storage {
+ public:
+  /// Fresh memory from the caching allocator.
+  explicit Storage(std::size_t bytes);
+  /// Borrowed memory; `release` (may be empty) runs when the last tensor lets go of it.
+  Storage(void* memory, std::size_t bytes, std::function<void()> release);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+  std::uint64_t version() const { return version_; }
+  void bump_version() { ++version_; }
+
+ private:
+  void* data_;
+  std::size_t bytes_;
+  std::uint64_t version_ = 0;
+  bool borrowed_ = false;
+  std::function<void()> release_;
+};
+
+/// A handle to an n-dimensional array: shared storage seen through shape, strides, offset and dtype, and the place it
+/// has on the tape. Copying a Tensor copies the handle; clone() copies the data. A default-made Tensor is undefined.
+class Tensor {
+ public:
+  Tensor() = default;
+  /// A view of `storage` with no history; for ops. The caller guarantees that the view lies inside the storage.
+  Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, std::int64_t offset, DType dtype);
+  /// Uninitialised contiguous memory, with no history; for ops that write every element.
+  static Tensor empty(Shape shape, DType dtype);
+
+  bool defined() const { return impl_ != nullptr; }
+  const Shape& shape() const;
+  const Strides& strides() const;
+  std::int64_t offset() const;
+  DType dtype() const;
+  std::size_t rank() const { return shape().size(); }
+  /// The size along an axis; negative axes count from the end.
+  std::int64_t size(std::int64_t axis) const;
+  std::int64_t numel() const { return shape().numel(); }
+  bool is_contiguous() const;
+  const std::shared_ptr<Storage>& storage() const;
+
+  /// The first element. Throws Error(dtype) when T is not this tensor's dtype.
+  template <class T>
+  const T* data() const {
+    return static_cast<const T*>(data(dtype_of<T>()));
+  }
+  /// The first element, to be written; marks the storage as changed. Throws Error(autograd) for a tensor on the tape
+  /// while recording is on: in-place changes of what has a gradient are made under NoGradGuard.
+  template <class T>
+  T* mutable_data() const {
+    return static_cast<T*>(mutable_data(dtype_of<T>()));
+  }
+  const void* data(DType expected) const;
+  void* mutable_data(DType expected) const;
+
+  /// The only element as a plain number. Throws Error(shape) unless there is exactly one.
+  double item() const;
+  /// All elements in row-major order.
+  template <class T>
+  std::vector<T> to_vector() const;
+
+  // ---- the tape ----
+  bool requires_grad() const;
+  /// Makes a floating leaf tensor collect its gradient (or stop). Returns *this.
+  const Tensor& set_requires_grad(bool requires_grad) const;
+  bool is_leaf() const;
+  /// The gradient collected by backward(); undefined before.
+  Tensor grad() const;
+  void set_grad(const Tensor& gradient) const;
+  /// Forgets the gradient.
+  void zero_grad() const;
+  /// Walks the tape from this scalar (or from any tensor, with a gradient for it) and adds to the grad() of every
+  /// leaf. The tape's saved tensors are freed on the way unless retain_graph. See saw::grad for create_graph.
+  void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
+  /// The same data with no history; shares storage.
+  Tensor detach() const;
+  /// Runs `hook` on this tensor's complete gradient, once per backward.
+  void register_hook(Hook hook) const;
+  /// A name that error messages and summaries use for a leaf ("encoder.layers.0.linear1.weight").
+  void set_name(std::string name) const;
+  std::string name() const;
+
+  // ---- the ops one reaches for most; all others are functions in saw/autograd/ops/ ----
+  Tensor clone() const;
+  Tensor contiguous() const;
+  Tensor to(DType dtype) const;
+  Tensor reshape(const Shape& shape) const;
+  Tensor transpose(std::int64_t axis0, std::int64_t axis1) const;
+  Tensor permute(const Shape& axes) const;
+  Tensor expand(const Shape& shape) const;
+  Tensor squeeze(std::int64_t axis) const;
+  Tensor unsqueeze(std::int64_t axis) const;
+  Tensor select(std::int64_t axis, std::int64_t index) const;
+  Tensor slice(std::int64_t axis, std::int64_t begin, std::int64_t end, std::int64_t step = 1) const;
+  Tensor sum() const;
+  Tensor mean() const;
+
+  // ---- in place; for leaves under NoGradGuard, and for tensors off the tape ----
+  const Tensor& fill_(double value) const;
+  /// Copies values from `source`, broadcast to this shape; dtypes must be equal.
+  const Tensor& copy_(const Tensor& source) const;
+  /// this += scale · other (same shape and dtype).
+  const Tensor& add_(const Tensor& other, double scale = 1.0) const;
+  /// this *= factor.
+  const Tensor& mul_(double factor) const;
+
+  // ---- for the engine and for op authors ----
+  const std::shared_ptr<Node>& node() const;
+  std::uint32_t output_index() const;
+  /// The same view of the same data at another place on the tape.
+  Tensor with_node(std::shared_ptr<Node> node, std::uint32_t output_index) const;
+  /// True when nothing else holds this handle's view or its storage, so that it may be overwritten.
+  bool uniquely_owned() const;
+  /// True for two handles to one and the same view.
+  bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
+
+ private:
+  struct Impl;
+  const Impl& checked() const;
+  std::shared_ptr<Impl> impl_;
+};
+
+/// Whether ops record themselves on the tape on this thread.
+bool is_grad_enabled();
+
+/// Switches recording off (or on) on this thread for a scope.
+class GradModeGuard {
+ public:
+  explicit GradModeGuard(bool enabled);
+  ~GradModeGuard();
+  GradModeGuard(const GradModeGuard&) = delete;
+  GradModeGuard& operator=(const GradModeGuard&) = delete;
+
+ private:
+  bool saved_;
+};
+
+/// Nothing is recorded while it lives: for evaluation and for changing parameters in place.
+class NoGradGuard : public GradModeGuard {
+ public:
+  NoGradGuard() : GradModeGuard(false) {}
+};
+
+}  // namespace saw
