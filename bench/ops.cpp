@@ -9,6 +9,8 @@
 
 #include <string>
 
+#include "samples/samples.h"
+
 using namespace saw;
 
 namespace {
@@ -51,8 +53,8 @@ void add(const std::string& name, const Function& f, TensorList inputs) {
 
 void add_registry() {
   for (const OpInfo* op : op_registry()) {
-    SampleMaker make(float32, 1);
-    for (const Sample& sample : op->samples(make))
+    samples::SampleMaker make(float32, 1);
+    for (const samples::Sample& sample : samples::find(op->name)->samples(make))
       add(std::string(op->name) + "/" + sample.name, sample.run, sample.inputs);
   }
 }

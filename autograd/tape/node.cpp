@@ -67,7 +67,7 @@ void Node::release() {
 }
 
 Tensor alias(const Tensor& x) {
-  static const OpInfo info{"alias", "x", true, nullptr, nullptr};
+  static const OpInfo info{"alias", "x", true};
   if (!x.defined() || !x.requires_grad()) return x;
   const std::shared_ptr<Node> node = Node::make();
   node->op = &info;

@@ -60,8 +60,8 @@ struct OpInfo {
   const char* name;     ///< as users call it: "softmax"
   const char* formula;  ///< one line for the table of ops: "exp(x) / sum(exp(x))"
   bool differentiable;  ///< false: never has a gradient
-  std::vector<Sample> (*samples)(SampleMaker& make);
-  std::vector<ErrorSample> (*errors)();
+  std::vector<Sample> (*samples)(SampleMaker& make) = nullptr;  // until every family has moved to tests/samples
+  std::vector<ErrorSample> (*errors)() = nullptr;
 };
 
 }  // namespace saw

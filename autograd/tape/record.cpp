@@ -36,6 +36,18 @@ void check_finite(const OpInfo& info, const TensorList& inputs, const TensorList
 
 }  // namespace
 
+Gradient Gradient::of_ops(TensorList saved, BackwardFunction backward) {
+  return {.saved = std::move(saved), .backward = std::move(backward), .plain = true};
+}
+
+Gradient Gradient::with_twin(TensorList saved, BackwardFunction kernel, BackwardFunction twin) {
+  return {.saved = std::move(saved), .backward = std::move(kernel), .recorded_backward = std::move(twin)};
+}
+
+Gradient Gradient::with_reference(TensorList saved, BackwardFunction kernel, ReferenceFunction reference) {
+  return {.saved = std::move(saved), .backward = std::move(kernel), .reference = std::move(reference)};
+}
+
 bool needs_record(const TensorList& inputs) {
   return is_grad_enabled() &&
          std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.defined() && x.requires_grad(); });

@@ -37,20 +37,26 @@ class BackwardContext {
 /// engine sums it back.
 using BackwardFunction = std::function<TensorList(const BackwardContext&)>;
 
-/// How an op is differentiated. Exactly one of the three ways to second order must be there:
-/// `plain`, `recorded_backward`, or `reference`.
+/// The op made of plain ops, as a function of its inputs.
+using ReferenceFunction = std::function<TensorList(const TensorList& inputs)>;
+
+/// How an op is differentiated: made by one of three functions, one for each way to second order. `saved` are the
+/// tensors that backward needs: inputs, or the op's own outputs (a node keeps those detached, so no cycle arises).
 struct Gradient {
-  /// Tensors that backward needs: inputs, or the op's own outputs (a node keeps those detached, so no cycle arises).
-  TensorList saved = {};
-  /// First order. Runs with recording off; may call kernels on raw data.
-  BackwardFunction backward = {};
   /// `backward` is made of recorded ops alone, so the same code serves every order.
+  static Gradient of_ops(TensorList saved, BackwardFunction backward);
+  /// `kernel` for the first order, which runs with recording off and may work on raw data; when the backward is itself
+  /// recorded (create_graph), its `twin`: the same formula in recorded ops.
+  static Gradient with_twin(TensorList saved, BackwardFunction kernel, BackwardFunction twin);
+  /// `kernel` for the first order; when the backward is itself recorded, the engine differentiates `reference`. The
+  /// node then keeps the op's inputs alive (list them in `saved` too if the kernel wants them: the memory is shared).
+  static Gradient with_reference(TensorList saved, BackwardFunction kernel, ReferenceFunction reference);
+
+  TensorList saved = {};
+  BackwardFunction backward = {};
   bool plain = false;
-  /// For create_graph: backward once more, in recorded ops.
   BackwardFunction recorded_backward = {};
-  /// For create_graph: the op made of plain ops, as a function of the inputs; the engine differentiates it. The node
-  /// then keeps the op's inputs alive (list them in `saved` too if backward wants them: the memory is shared).
-  std::function<TensorList(const TensorList& inputs)> reference = {};
+  ReferenceFunction reference = {};
 };
 
 /// Whether an op over these inputs has to be recorded: recording is on and one of them requires a gradient.
@@ -62,7 +68,9 @@ bool needs_record(const TensorList& inputs);
 /// and returns the Gradient. Throws Error(internal) when an input needs a gradient and the op gives no backward though
 /// its OpInfo says it has one.
 ///
-///   return record(exp_info, {x}, y, [&] { return Gradient{.saved = {y}, .backward = …, .plain = true}; });
+///   return record(exp_info, {x}, y, [&] { return Gradient::of_ops({y}, [](const BackwardContext& c) -> TensorList {
+///     return {c.grad_output() * c.saved(0)};
+///   }); });
 Tensor record(const OpInfo& info, const TensorList& inputs, const Tensor& output,
               const std::function<Gradient()>& gradient);
 /// The same for ops with several outputs; integer and boolean outputs never carry history.

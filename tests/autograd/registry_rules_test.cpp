@@ -83,7 +83,7 @@ TEST_CASE("registry: nodes and memory are gone when the results are") {
 
 TEST_CASE("registry: mistakes are reported with kind, op and what is wrong") {
   for (const OpInfo* op : saw::op_registry())
-    for (const saw::ErrorSample& sample : op->errors()) {
+    for (const samples::ErrorSample& sample : samples::find(op->name)->errors()) {
       const std::string name = std::string(op->name) + ", mistake '" + sample.name + "'";
       try {
         sample.call();
@@ -166,7 +166,7 @@ Tensor planted_square(const Tensor& x) {
   });
 }
 
-std::vector<saw::Sample> planted_samples(saw::SampleMaker& make) {
+std::vector<samples::Sample> planted_samples(samples::SampleMaker& make) {
   return {{.name = "square",
            .inputs = {make.normal({2, 3})},
            .run = [](const TensorList& in) { return TensorList{planted_square(in[0])}; },
@@ -174,12 +174,13 @@ std::vector<saw::Sample> planted_samples(saw::SampleMaker& make) {
 }
 
 const OpInfo& planted_info() {
-  static const OpInfo info{"planted_square", "x²", true, planted_samples, nullptr};
+  static const OpInfo info{"planted_square", "x²", true};
   return info;
 }
 
 TEST_CASE("registry: a planted wrong gradient is reported with op, index and both values") {
-  const auto calls = test::calls_of(planted_info(), DType::float64, Layout::contiguous);
+  const auto calls =
+      test::calls_of(planted_info(), {"planted_square", planted_samples, nullptr}, DType::float64, Layout::contiguous);
   REQUIRE(calls.size() == 1);
   const auto result = saw::gradcheck(calls[0].run, calls[0].fresh_leaves(), {.name = calls[0].name});
   CHECK_FALSE(result.ok);
@@ -200,7 +201,9 @@ TEST_CASE("registry: an op that is missing from it is caught") {
   std::set<const OpInfo*> seen;
   {
     const saw::OpObserver observer([&](const OpInfo& info) { seen.insert(&info); });
-    planted_square(test::calls_of(planted_info(), DType::float64, Layout::contiguous)[0].leaves[0]);
+    planted_square(test::calls_of(planted_info(), {"planted_square", planted_samples, nullptr}, DType::float64,
+                                  Layout::contiguous)[0]
+                       .leaves[0]);
   }
   CHECK(test::not_registered(seen, saw::op_registry()) == std::vector<std::string>{"planted_square"});
 
@@ -229,6 +232,7 @@ TEST_CASE("registry: an op that is missing from it is caught") {
   ops.push_back(ops.front());
   ops.push_back(&planted_info());
   CHECK(test::defects(ops) == std::vector<std::string>{std::string(ops.front()->name) + ": two ops have this name",
+                                                       "planted_square: no samples",
                                                        "planted_square: no error samples"});
 }
 

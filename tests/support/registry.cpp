@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <exception>
+#include <stdexcept>
 
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/copy.h"
@@ -16,8 +17,8 @@
 
 namespace test {
 
+using samples::Sample;
 using saw::OpInfo;
-using saw::Sample;
 using saw::Shape;
 using saw::Tensor;
 using saw::TensorList;
@@ -99,9 +100,15 @@ TensorList Call::fresh_leaves(unsigned subset) const {
 }
 
 std::vector<Call> calls_of(const OpInfo& op, saw::DType dtype, Layout layout) {
-  saw::SampleMaker make(dtype, sample_seed);
+  const samples::OpSamples* found = samples::find(op.name);
+  if (found == nullptr) throw std::runtime_error(std::string(op.name) + ": no samples in tests/samples");
+  return calls_of(op, *found, dtype, layout);
+}
+
+std::vector<Call> calls_of(const OpInfo& op, const samples::OpSamples& op_samples, saw::DType dtype, Layout layout) {
+  samples::SampleMaker make(dtype, sample_seed);
   std::vector<Call> calls;
-  for (const Sample& sample : op.samples(make)) {
+  for (const Sample& sample : op_samples.samples(make)) {
     if (layout != Layout::contiguous && !sample.vary_layout) continue;
     Call call;
     call.name = std::string(op.name) + ", sample '" + sample.name + "', " + to_string(layout);
@@ -269,7 +276,7 @@ std::vector<std::string> not_registered(const std::set<const OpInfo*>& seen, con
       std::find_if(ops.begin(), ops.end(), [](const OpInfo* op) { return std::string(op->name) == "custom_function"; });
   for (const OpInfo* info : seen) {
     if (std::find(ops.begin(), ops.end(), info) != ops.end()) continue;
-    if (custom != ops.end() && info->samples != nullptr && info->samples == (*custom)->samples) continue;
+    if (custom != ops.end() && info->formula == (*custom)->formula) continue;  // a copy under the user's name
     missing.emplace_back(info->name);
   }
   return missing;
@@ -283,10 +290,14 @@ std::vector<std::string> defects(const std::vector<const OpInfo*>& ops) {
     if (name.empty()) found.emplace_back("an op without a name");
     if (!names.insert(name).second) found.push_back(name + ": two ops have this name");
     if (op->formula == nullptr || std::string(op->formula).empty()) found.push_back(name + ": no formula");
-    saw::SampleMaker make(saw::float64, sample_seed);
-    if (op->samples == nullptr || op->samples(make).empty()) found.push_back(name + ": no samples");
-    if (op->errors == nullptr || op->errors().empty()) found.push_back(name + ": no error samples");
+    const samples::OpSamples* of_op = samples::find(name);
+    samples::SampleMaker make(saw::float64, sample_seed);
+    if (of_op == nullptr || of_op->samples(make).empty()) found.push_back(name + ": no samples");
+    if (of_op == nullptr || of_op->errors().empty()) found.push_back(name + ": no error samples");
   }
+  for (const samples::OpSamples& entry : samples::all())
+    if (std::none_of(ops.begin(), ops.end(), [&](const OpInfo* op) { return std::string(op->name) == entry.op; }))
+      found.push_back(std::string(entry.op) + ": samples of an op that is not in the registry");
   return found;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "samples/samples.h"
 #include "saw/autograd/gradcheck.h"
 #include "saw/autograd/tape/op_info.h"
 
@@ -41,7 +42,8 @@ struct Call {
 };
 
 // The calls of an op with samples of that dtype in that layout. A sample whose tensors the layout does not change is
-// left out, unless contiguous.
+// left out, unless contiguous. Fails the test for an op of the registry without samples.
+std::vector<Call> calls_of(const saw::OpInfo& op, const samples::OpSamples& samples, saw::DType dtype, Layout layout);
 std::vector<Call> calls_of(const saw::OpInfo& op, saw::DType dtype, Layout layout);
 
 // Runs `check` for all calls of all ops; whatever is thrown fails the test with the call's name.
