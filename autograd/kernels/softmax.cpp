@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
 #include "saw/autograd/base/parallel.h"
 
@@ -14,6 +13,7 @@
 //
 #include "saw/autograd/kernels/row-inl.h"
 #include "saw/autograd/kernels/simd_math-inl.h"
+#include "saw/autograd/kernels/targets.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saw::kernels::HWY_NAMESPACE {
@@ -155,38 +155,30 @@ void cross_entropy_backward_rows(const CrossEntropy<T>& problem, const T* sums, 
   }
 }
 
-// One function per element type: tables of targets cannot hold templates.
-#define SAW_SOFTMAX_FOR(T)                                                                                            \
-  void softmax_rows_##T(const T* x, std::int64_t begin, std::int64_t end, std::int64_t columns, T* y) {               \
-    for (std::int64_t r = begin; r < end; ++r)                                                                        \
-      softmax_row(x + r * columns, static_cast<std::size_t>(columns), y + r * columns);                               \
-  }                                                                                                                   \
-  void softmax_backward_rows_##T(const T* y, const T* dy, std::int64_t begin, std::int64_t end, std::int64_t columns, \
-                                 T* dx) {                                                                             \
-    for (std::int64_t r = begin; r < end; ++r)                                                                        \
-      softmax_backward_row(y + r * columns, dy + r * columns, static_cast<std::size_t>(columns), dx + r * columns);   \
-  }                                                                                                                   \
-  void log_softmax_rows_##T(const T* x, std::int64_t begin, std::int64_t end, std::int64_t columns, T* y) {           \
-    for (std::int64_t r = begin; r < end; ++r)                                                                        \
-      log_softmax_row(x + r * columns, static_cast<std::size_t>(columns), y + r * columns);                           \
-  }                                                                                                                   \
-  void log_softmax_backward_rows_##T(const T* y, const T* dy, std::int64_t begin, std::int64_t end,                   \
-                                     std::int64_t columns, T* dx) {                                                   \
-    for (std::int64_t r = begin; r < end; ++r)                                                                        \
-      log_softmax_backward_row(y + r * columns, dy + r * columns, static_cast<std::size_t>(columns),                  \
-                               dx + r * columns);                                                                     \
-  }                                                                                                                   \
-  void cross_entropy_rows_##T(const CrossEntropy<T>& problem, std::int64_t begin, std::int64_t end, T* losses,        \
-                              T* sums) {                                                                              \
-    cross_entropy_rows(problem, begin, end, losses, sums);                                                            \
-  }                                                                                                                   \
-  void cross_entropy_backward_rows_##T(const CrossEntropy<T>& problem, const T* sums, const T* dlosses, T scale,      \
-                                       std::int64_t begin, std::int64_t end, T* dlogits) {                            \
-    cross_entropy_backward_rows(problem, sums, dlosses, scale, begin, end, dlogits);                                  \
-  }
-SAW_SOFTMAX_FOR(float)
-SAW_SOFTMAX_FOR(double)
-#undef SAW_SOFTMAX_FOR
+template <class T>
+void softmax_rows(const T* x, std::int64_t begin, std::int64_t end, std::int64_t columns, T* y) {
+  for (std::int64_t i = begin; i < end; ++i)
+    softmax_row(x + i * columns, static_cast<std::size_t>(columns), y + i * columns);
+}
+
+template <class T>
+void softmax_backward_rows(const T* y, const T* dy, std::int64_t begin, std::int64_t end, std::int64_t columns, T* dx) {
+  for (std::int64_t i = begin; i < end; ++i)
+    softmax_backward_row(y + i * columns, dy + i * columns, static_cast<std::size_t>(columns), dx + i * columns);
+}
+
+template <class T>
+void log_softmax_rows(const T* x, std::int64_t begin, std::int64_t end, std::int64_t columns, T* y) {
+  for (std::int64_t i = begin; i < end; ++i)
+    log_softmax_row(x + i * columns, static_cast<std::size_t>(columns), y + i * columns);
+}
+
+template <class T>
+void log_softmax_backward_rows(const T* y, const T* dy, std::int64_t begin, std::int64_t end, std::int64_t columns,
+                               T* dx) {
+  for (std::int64_t i = begin; i < end; ++i)
+    log_softmax_backward_row(y + i * columns, dy + i * columns, static_cast<std::size_t>(columns), dx + i * columns);
+}
 
 }  // namespace saw::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -194,26 +186,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace saw::kernels {
 namespace {
-
-#define SAW_EXPORT_BOTH(name) \
-  HWY_EXPORT(name##_float);   \
-  HWY_EXPORT(name##_double);
-SAW_EXPORT_BOTH(softmax_rows)
-SAW_EXPORT_BOTH(softmax_backward_rows)
-SAW_EXPORT_BOTH(log_softmax_rows)
-SAW_EXPORT_BOTH(log_softmax_backward_rows)
-SAW_EXPORT_BOTH(cross_entropy_rows)
-SAW_EXPORT_BOTH(cross_entropy_backward_rows)
-#undef SAW_EXPORT_BOTH
-
-/// The function of this machine's target for T.
-#define SAW_CALL(name, ...)                             \
-  do {                                                  \
-    if constexpr (std::is_same_v<T, float>)             \
-      HWY_DYNAMIC_DISPATCH(name##_float)(__VA_ARGS__);  \
-    else                                                \
-      HWY_DYNAMIC_DISPATCH(name##_double)(__VA_ARGS__); \
-  } while (false)
 
 /// An exponential costs as much as a few simple operations.
 std::int64_t grain(std::int64_t columns) {
@@ -224,41 +196,43 @@ std::int64_t grain(std::int64_t columns) {
 
 template <class T>
 void softmax_forward(const T* x, std::int64_t rows, std::int64_t columns, T* y) {
-  parallel_for(0, rows, grain(columns),
-               [=](std::int64_t begin, std::int64_t end) { SAW_CALL(softmax_rows, x, begin, end, columns, y); });
+  parallel_for(0, rows, grain(columns), [=](std::int64_t begin, std::int64_t end) {
+    SAW_FOR_TARGET(softmax_rows<T>)(x, begin, end, columns, y);
+  });
 }
 
 template <class T>
 void softmax_backward(const T* y, const T* dy, std::int64_t rows, std::int64_t columns, T* dx) {
   parallel_for(0, rows, grain(columns), [=](std::int64_t begin, std::int64_t end) {
-    SAW_CALL(softmax_backward_rows, y, dy, begin, end, columns, dx);
+    SAW_FOR_TARGET(softmax_backward_rows<T>)(y, dy, begin, end, columns, dx);
   });
 }
 
 template <class T>
 void log_softmax_forward(const T* x, std::int64_t rows, std::int64_t columns, T* y) {
-  parallel_for(0, rows, grain(columns),
-               [=](std::int64_t begin, std::int64_t end) { SAW_CALL(log_softmax_rows, x, begin, end, columns, y); });
+  parallel_for(0, rows, grain(columns), [=](std::int64_t begin, std::int64_t end) {
+    SAW_FOR_TARGET(log_softmax_rows<T>)(x, begin, end, columns, y);
+  });
 }
 
 template <class T>
 void log_softmax_backward(const T* y, const T* dy, std::int64_t rows, std::int64_t columns, T* dx) {
   parallel_for(0, rows, grain(columns), [=](std::int64_t begin, std::int64_t end) {
-    SAW_CALL(log_softmax_backward_rows, y, dy, begin, end, columns, dx);
+    SAW_FOR_TARGET(log_softmax_backward_rows<T>)(y, dy, begin, end, columns, dx);
   });
 }
 
 template <class T>
 void cross_entropy_forward(const CrossEntropy<T>& problem, T* losses, T* sums) {
   parallel_for(0, problem.rows, grain(problem.columns), [&](std::int64_t begin, std::int64_t end) {
-    SAW_CALL(cross_entropy_rows, problem, begin, end, losses, sums);
+    SAW_FOR_TARGET(cross_entropy_rows<T>)(problem, begin, end, losses, sums);
   });
 }
 
 template <class T>
 void cross_entropy_backward(const CrossEntropy<T>& problem, const T* sums, const T* dlosses, T scale, T* dlogits) {
   parallel_for(0, problem.rows, grain(problem.columns), [&](std::int64_t begin, std::int64_t end) {
-    SAW_CALL(cross_entropy_backward_rows, problem, sums, dlosses, scale, begin, end, dlogits);
+    SAW_FOR_TARGET(cross_entropy_backward_rows<T>)(problem, sums, dlosses, scale, begin, end, dlogits);
   });
 }
 
@@ -272,7 +246,6 @@ void cross_entropy_backward(const CrossEntropy<T>& problem, const T* sums, const
 SAW_INSTANTIATE(float)
 SAW_INSTANTIATE(double)
 #undef SAW_INSTANTIATE
-#undef SAW_CALL
 
 }  // namespace saw::kernels
 #endif
