@@ -32,7 +32,9 @@ function(saw_configure_target target)
   # Nobody here reads errno or floating-point traps after a math function; without these two promises the compiler
   # may not vectorise sqrt or speculate a division. NaN, Inf and the order of additions keep their IEEE meaning:
   # -ffast-math is never used. Nor is -march=native: SIMD targets are chosen at run time.
-  target_compile_options(${target} PRIVATE -fno-math-errno -fno-trapping-math)
+  # Nor are a product and a sum fused where the code does not say so: the compiler does it in one copy of a loop and not in
+  # another, and an element's bits would depend on where it lies.
+  target_compile_options(${target} PRIVATE -fno-math-errno -fno-trapping-math -ffp-contract=off)
 endfunction()
 
 # Fuzzers see which branches an input takes, in every library, and stop at the first thing that a sanitizer objects to.

@@ -1,310 +1,240 @@
-#include <cmath>
-#include <numbers>
-
 #include "saw/autograd/ops/activation.h"
-#include "saw/autograd/ops/binary.h"
-#include "saw/autograd/ops/compare.h"
-#include "saw/autograd/ops/creation.h"
+
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/internal/elementwise_op.h"
 #include "saw/autograd/ops/internal/families.h"
-#include "saw/autograd/ops/internal/pointwise_samples.h"
-#include "saw/autograd/ops/unary.h"
-#include "saw/autograd/tape/op_info.h"
-#include "saw/autograd/tape/record.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "saw/autograd/ops/activation.cpp"
+#include "hwy/foreach_target.h"  // compiles the formulas once per target
+#include "hwy/highway.h"
+//
+#include "saw/autograd/kernels/elementwise-inl.h"
+
+// ---- formulas ----
+// Where the slope can be told from the output, that is what is saved: the next layer saves it anyway.
+
+HWY_BEFORE_NAMESPACE();
+namespace saw::HWY_NAMESPACE {
+namespace {
+
+using kernels::HWY_NAMESPACE::Binary;
+using kernels::HWY_NAMESPACE::Unary;
+
+struct Tanh : Unary<Tanh> {
+  static constexpr Saves saves = Saves::output;
+  template <class V>
+  V f(V x) const {
+    return tanh(x);
+  }
+  template <class V>
+  V df(V y) const {
+    return 1.0 - square(y);
+  }
+};
+
+struct Sigmoid : Unary<Sigmoid> {
+  static constexpr Saves saves = Saves::output;
+  template <class V>
+  V f(V x) const {
+    return sigmoid(x);
+  }
+  template <class V>
+  V df(V y) const {
+    return y * (1.0 - y);
+  }
+};
+
+struct LogSigmoid : Unary<LogSigmoid> {
+  static constexpr Saves saves = Saves::input;
+  template <class V>
+  V f(V x) const {
+    return log_sigmoid(x);
+  }
+  template <class V>
+  V df(V x) const {
+    return sigmoid(-x);
+  }
+};
+
+struct Relu : Unary<Relu> {
+  static constexpr Saves saves = Saves::output;
+  template <class V>
+  V f(V x) const {
+    return where(x < 0.0, 0.0, x);  // a comparison with NaN is false: NaN stays
+  }
+  template <class V>
+  V gradient(V g, V y) const {
+    return where(y > 0.0, g, 0.0);
+  }
+};
+
+struct LeakyRelu : Unary<LeakyRelu> {
+  static constexpr Saves saves = Saves::output;
+  double slope;  // below 0; not negative, so that the output has the sign of the input
+  template <class V>
+  V f(V x) const {
+    return where(x < 0.0, slope * x, x);
+  }
+  template <class V>
+  V gradient(V g, V y) const {
+    return where(y > 0.0, g, slope * g);
+  }
+};
+
+struct Prelu : Binary<Prelu> {
+  static constexpr Needs gradient_a_needs = Needs::both, gradient_b_needs = Needs::a;
+  template <class V>
+  V f(V x, V slope) const {
+    return where(x < 0.0, slope * x, x);
+  }
+  template <class V>
+  V gradient_a(V g, V x, V slope) const {
+    return where(x > 0.0, g, slope * g);
+  }
+  template <class V>
+  V gradient_b(V g, V x, V) const {
+    return where(x > 0.0, 0.0, g * x);
+  }
+};
+
+struct Elu : Unary<Elu> {
+  static constexpr Saves saves = Saves::input;
+  double alpha;
+  template <class V>
+  V f(V x) const {
+    return where(x < 0.0, alpha * expm1(x), x);
+  }
+  template <class V>
+  V df(V x) const {
+    return where(x > 0.0, 1.0, alpha * exp(x));  // not from the output: y + alpha has no digits left where y ≈ −alpha
+  }
+};
+
+struct GeluErf : Unary<GeluErf> {
+  static constexpr Saves saves = Saves::input;
+  static constexpr double inverse_sqrt_2pi = 0.39894228040143267794;
+  template <class V>
+  V f(V x) const {
+    return x * ndtr(x);
+  }
+  template <class V>
+  V df(V x) const {
+    return ndtr(x) + x * (inverse_sqrt_2pi * exp(-0.5 * square(x)));
+  }
+};
+
+struct GeluTanh : Unary<GeluTanh> {
+  static constexpr Saves saves = Saves::input;
+  // 0.5(1 + tanh u) = σ(2u), which has no cancellation where it is small; 2u = x(c + 0.044715·c·x²), c = 2√(2/π).
+  static constexpr double c = 1.59576912160573071176, cubic = 0.044715 * c;
+  template <class V>
+  V f(V x) const {
+    const auto p = precise(x);
+    return x * sigmoid(p * (p * p * cubic + c));
+  }
+  template <class V>
+  V df(V x) const {
+    const V x2 = square(x);
+    const V gate = sigmoid(x * mul_add(x2, cubic, c));
+    return gate + gate * (1.0 - gate) * (x * mul_add(x2, 3.0 * cubic, c));
+  }
+};
+
+struct Silu : Unary<Silu> {
+  static constexpr Saves saves = Saves::input;
+  template <class V>
+  V f(V x) const {
+    return x * sigmoid(x);
+  }
+  template <class V>
+  V df(V x) const {
+    const V s = sigmoid(x);
+    return s * (1.0 + x * (1.0 - s));
+  }
+};
+
+struct Softplus : Unary<Softplus> {
+  static constexpr Saves saves = Saves::input;
+  template <class V>
+  V f(V x) const {
+    return softplus(x);
+  }
+  template <class V>
+  V df(V x) const {
+    return sigmoid(x);
+  }
+};
+
+}  // namespace
+}  // namespace saw::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "saw/autograd/kernels/targets.h"
 
 namespace saw {
 namespace {
 
-using kernels::Function;
+using namespace HWY_NAMESPACE;
 
-// ---- the ops: value, slope from what is saved, gradient in recorded ops ----
-// Where the slope can be told from the output, that is what is saved: the next layer saves it anyway.
-
-template <class T>
-T sigmoid_of(T x) {
-  return T{1} / (T{1} + std::exp(-x));
-}
-
-struct Tanh {
-  static constexpr Saves saves = Saves::output;
-  static constexpr auto kernel = Function::tanh;
-  template <class T>
-  T f(T x) const {
-    return std::tanh(x);
-  }
-  template <class T>
-  T df(T y) const {
-    return T{1} - y * y;
-  }
-  Tensor gradient(const Tensor& g, const Tensor& y) const { return g * (1.0 - square(y)); }
-};
-
-struct Sigmoid {
-  static constexpr Saves saves = Saves::output;
-  static constexpr auto kernel = Function::sigmoid;
-  template <class T>
-  T f(T x) const {
-    return sigmoid_of(x);
-  }
-  template <class T>
-  T df(T y) const {
-    return y * (T{1} - y);
-  }
-  Tensor gradient(const Tensor& g, const Tensor& y) const { return g * (y * (1.0 - y)); }
-};
-
-struct Relu {
-  static constexpr Saves saves = Saves::output;
-  static constexpr auto kernel = Function::relu;
-  template <class T>
-  T f(T x) const {
-    return x < T{} ? T{} : x;  // NaN stays
-  }
-  template <class T>
-  T df(T y) const {
-    return y > T{} ? T{1} : T{};
-  }
-  Tensor gradient(const Tensor& g, const Tensor& y) const { return masked_fill(g, logical_not(greater(y, 0.0)), 0.0); }
-};
-
-struct LeakyRelu {
-  static constexpr Saves saves = Saves::output;
-  static constexpr auto kernel = Function::leaky_relu;
-  double parameter;  // the slope below 0; not negative, so that the output has the sign of the input
-  template <class T>
-  T f(T x) const {
-    return x < T{} ? static_cast<T>(parameter) * x : x;
-  }
-  template <class T>
-  T df(T y) const {
-    return y > T{} ? T{1} : static_cast<T>(parameter);
-  }
-  Tensor gradient(const Tensor& g, const Tensor& y) const { return where(greater(y, 0.0), g, g * parameter); }
-};
-
-struct Elu {
-  static constexpr Saves saves = Saves::output;
-  static constexpr auto kernel = Function::elu;
-  double parameter;  // alpha
-  template <class T>
-  T f(T x) const {
-    return x < T{} ? static_cast<T>(parameter) * std::expm1(x) : x;
-  }
-  template <class T>
-  T df(T y) const {
-    return y > T{} ? T{1} : y + static_cast<T>(parameter);  // αeˣ
-  }
-  Tensor gradient(const Tensor& g, const Tensor& y) const { return where(greater(y, 0.0), g, g * (y + parameter)); }
-};
-
-struct GeluErf {
-  static constexpr Saves saves = Saves::input;
-  static constexpr auto kernel = Function::gelu_erf;
-  static constexpr double sqrt_half = std::numbers::sqrt2 / 2;
-  static constexpr double inverse_sqrt_2pi = std::numbers::inv_sqrtpi * sqrt_half;
-  template <class T>
-  T f(T x) const {
-    return T{0.5} * x * (T{1} + std::erf(x * static_cast<T>(sqrt_half)));
-  }
-  template <class T>
-  T df(T x) const {
-    const T cumulative = T{0.5} * (T{1} + std::erf(x * static_cast<T>(sqrt_half)));
-    return cumulative + x * static_cast<T>(inverse_sqrt_2pi) * std::exp(T{-0.5} * x * x);
-  }
-  Tensor gradient(const Tensor& g, const Tensor& x) const {
-    const Tensor cumulative = affine(erf(x * sqrt_half), 0.5, 0.5);
-    return g * (cumulative + x * exp(square(x) * -0.5) * inverse_sqrt_2pi);
-  }
-};
-
-struct GeluTanh {
-  static constexpr Saves saves = Saves::input;
-  static constexpr auto kernel = Function::gelu_tanh;
-  static constexpr double sqrt_2_over_pi = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
-  static constexpr double cubic = 0.044715;
-  template <class T>
-  T f(T x) const {
-    return T{0.5} * x * (T{1} + std::tanh(inner(x)));
-  }
-  template <class T>
-  T df(T x) const {
-    const T t = std::tanh(inner(x));
-    const T slope = static_cast<T>(sqrt_2_over_pi) * (T{1} + static_cast<T>(3 * cubic) * x * x);
-    return T{0.5} * (T{1} + t) + T{0.5} * x * (T{1} - t * t) * slope;
-  }
-  Tensor gradient(const Tensor& g, const Tensor& x) const {
-    const Tensor x2 = square(x);
-    const Tensor t = tanh(x * affine(x2, sqrt_2_over_pi * cubic, sqrt_2_over_pi));
-    const Tensor slope = affine(x2, sqrt_2_over_pi * 3 * cubic, sqrt_2_over_pi);
-    return g * (affine(t, 0.5, 0.5) + x * 0.5 * (1.0 - square(t)) * slope);
-  }
-
- private:
-  template <class T>
-  static T inner(T x) {
-    return static_cast<T>(sqrt_2_over_pi) * (x + static_cast<T>(cubic) * x * x * x);
-  }
-};
-
-struct Silu {
-  static constexpr Saves saves = Saves::input;
-  static constexpr auto kernel = Function::silu;
-  template <class T>
-  T f(T x) const {
-    return x * sigmoid_of(x);
-  }
-  template <class T>
-  T df(T x) const {
-    const T gate = sigmoid_of(x);
-    return gate * (T{1} + x * (T{1} - gate));
-  }
-  Tensor gradient(const Tensor& g, const Tensor& x) const {
-    const Tensor gate = sigmoid(x);
-    return g * gate * (x * (1.0 - gate) + 1.0);
-  }
-};
-
-struct Softplus {
-  static constexpr Saves saves = Saves::input;
-  static constexpr auto kernel = Function::softplus;
-  template <class T>
-  T f(T x) const {
-    return (x < T{} ? T{} : x) + std::log1p(std::exp(-std::abs(x)));
-  }
-  template <class T>
-  T df(T x) const {
-    return sigmoid_of(x);
-  }
-  Tensor gradient(const Tensor& g, const Tensor& x) const { return g * sigmoid(x); }
-};
-
-// ---- samples ----
-
-using Op = Tensor (*)(const Tensor&);
-
-std::vector<Sample> smooth(SampleMaker& make, Op op, double (*f)(double)) {
-  std::vector<Sample> samples = unary_samples([&](const Shape& shape) { return make.normal(shape); }, op, f);
-  samples.push_back(
-      {.name = "large values",
-       .inputs = {make.uniform({2, 9}, -30, 30)},
-       .run = [op](const TensorList& in) { return TensorList{op(in[0])}; },
-       .reference = [f](const TensorList& in) { return TensorList{naive_map(in[0], in[0].dtype(), f)}; }});
-  return samples;
-}
-
-std::vector<Sample> bent_at_0(SampleMaker& make, Op op, double (*f)(double)) {
-  return unary_samples([&](const Shape& shape) { return make.away_from(shape, {0.0}); }, op, f);
-}
-
-std::vector<Sample> joined(std::vector<Sample> a, std::vector<Sample> b, const char* name) {
-  for (Sample& sample : b) {
-    sample.name = std::string(name) + ", " + sample.name;
-    a.push_back(std::move(sample));
-  }
-  return a;
-}
-
-std::vector<Sample> leaky_relu_samples(SampleMaker& make) {
-  return joined(
-      bent_at_0(
-          make, [](const Tensor& x) { return leaky_relu(x); }, [](double x) { return x < 0 ? 0.01 * x : x; }),
-      bent_at_0(
-          make, [](const Tensor& x) { return leaky_relu(x, 0.3); }, [](double x) { return x < 0 ? 0.3 * x : x; }),
-      "slope 0.3");
-}
-
-std::vector<Sample> elu_samples(SampleMaker& make) {
-  return joined(
-      bent_at_0(
-          make, [](const Tensor& x) { return elu(x); }, [](double x) { return x < 0 ? std::expm1(x) : x; }),
-      bent_at_0(
-          make, [](const Tensor& x) { return elu(x, 0.6); }, [](double x) { return x < 0 ? 0.6 * std::expm1(x) : x; }),
-      "alpha 0.6");
-}
-
-std::vector<Sample> gelu_samples(SampleMaker& make) {
-  return joined(smooth(
-                    make, [](const Tensor& x) { return gelu(x); },
-                    [](double x) { return x * 0.5 * std::erfc(-x * std::numbers::sqrt2 / 2); }),
-                smooth(
-                    make, [](const Tensor& x) { return gelu(x, GeluKind::tanh); },
-                    [](double x) {
-                      return x / (1 + std::exp(-2 * std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
-                    }),
-                "tanh");
-}
-
-template <Op op>
-std::vector<ErrorSample> needs_floating() {
-  return {{"int64", [] { op(zeros({2}, int64)); }, ErrorKind::dtype, "needs floating point elements; got int64"}};
-}
-
-std::vector<ErrorSample> leaky_relu_errors() {
-  return {{"negative slope", [] { leaky_relu(zeros({2}), -0.5); }, ErrorKind::argument, "leaky_relu: negative_slope"},
-          {"int64", [] { leaky_relu(zeros({2}, int64)); }, ErrorKind::dtype, "leaky_relu: needs floating point"}};
-}
-
-std::vector<ErrorSample> elu_errors() {
-  return {{"negative alpha", [] { elu(zeros({2}), -1.0); }, ErrorKind::argument, "elu: alpha"},
-          {"int64", [] { elu(zeros({2}, int64)); }, ErrorKind::dtype, "elu: needs floating point"}};
-}
-
-std::vector<ErrorSample> gelu_errors() {
-  return {{"int64", [] { gelu(zeros({2}, int64)); }, ErrorKind::dtype, "gelu: needs floating point"}};
-}
-
-// ---- what the registry knows ----
-
-const OpInfo tanh_info{"tanh", "tanh x", true,
-                       [](SampleMaker& make) { return smooth(make, tanh, [](double x) { return std::tanh(x); }); },
-                       needs_floating<tanh>};
-const OpInfo sigmoid_info{
-    "sigmoid", "1 / (1 + e⁻ˣ)", true,
-    [](SampleMaker& make) { return smooth(make, sigmoid, [](double x) { return 0.5 * (1 + std::tanh(0.5 * x)); }); },
-    needs_floating<sigmoid>};
-const OpInfo relu_info{
-    "relu", "max(x, 0)", true,
-    [](SampleMaker& make) { return bent_at_0(make, relu, [](double x) { return std::max(x, 0.0); }); },
-    needs_floating<relu>};
-const OpInfo leaky_relu_info{"leaky_relu", "x where x > 0, else negative_slope·x", true, leaky_relu_samples,
-                             leaky_relu_errors};
-const OpInfo elu_info{"elu", "x where x > 0, else alpha·(eˣ − 1)", true, elu_samples, elu_errors};
-const OpInfo gelu_info{"gelu", "x·Φ(x), or 0.5x(1 + tanh(√(2/π)(x + 0.044715x³)))", true, gelu_samples, gelu_errors};
-const OpInfo silu_info{
-    "silu", "x / (1 + e⁻ˣ)", true,
-    [](SampleMaker& make) { return smooth(make, silu, [](double x) { return x * 0.5 * (1 + std::tanh(0.5 * x)); }); },
-    needs_floating<silu>};
-const OpInfo softplus_info{
-    "softplus", "log(1 + eˣ)", true,
-    [](SampleMaker& make) { return smooth(make, softplus, [](double x) { return std::log(1 + std::exp(x)); }); },
-    needs_floating<softplus>};
+const OpInfo tanh_info{"tanh", "tanh x", true};
+const OpInfo sigmoid_info{"sigmoid", "1 / (1 + e⁻ˣ)", true};
+const OpInfo log_sigmoid_info{"log_sigmoid", "−log(1 + e⁻ˣ)", true};
+const OpInfo relu_info{"relu", "max(x, 0)", true};
+const OpInfo leaky_relu_info{"leaky_relu", "x where x > 0, else negative_slope·x", true};
+const OpInfo prelu_info{"prelu", "x where x > 0, else weight·x", true};
+const OpInfo elu_info{"elu", "x where x > 0, else alpha·(eˣ − 1)", true};
+const OpInfo gelu_info{"gelu", "x·Φ(x), or 0.5x(1 + tanh(√(2/π)(x + 0.044715x³)))", true};
+const OpInfo silu_info{"silu", "x / (1 + e⁻ˣ)", true};
+const OpInfo softplus_info{"softplus", "log(1 + eˣ)", true};
 
 }  // namespace
 
-Tensor tanh(const Tensor& x) { return run_unary(tanh_info, x, Tanh{}); }
-Tensor sigmoid(const Tensor& x) { return run_unary(sigmoid_info, x, Sigmoid{}); }
-Tensor relu(const Tensor& x) { return run_unary(relu_info, x, Relu{}); }
+Tensor tanh(const Tensor& x) { return run_unary(tanh_info, x, Tanh{}, SAW_FOR_TARGET(Tanh::kernels)()); }
+Tensor sigmoid(const Tensor& x) { return run_unary(sigmoid_info, x, Sigmoid{}, SAW_FOR_TARGET(Sigmoid::kernels)()); }
+Tensor log_sigmoid(const Tensor& x) {
+  return run_unary(log_sigmoid_info, x, LogSigmoid{}, SAW_FOR_TARGET(LogSigmoid::kernels)());
+}
+Tensor relu(const Tensor& x) { return run_unary(relu_info, x, Relu{}, SAW_FOR_TARGET(Relu::kernels)()); }
 
 Tensor leaky_relu(const Tensor& x, double negative_slope) {
   if (!(negative_slope >= 0.0))
     fail(ErrorKind::argument, "leaky_relu: negative_slope must be at least 0; got {}", negative_slope);
-  return run_unary(leaky_relu_info, x, LeakyRelu{negative_slope});
+  return run_unary(leaky_relu_info, x, LeakyRelu{{}, negative_slope}, SAW_FOR_TARGET(LeakyRelu::kernels)());
+}
+
+Tensor prelu(const Tensor& x, const Tensor& weight) {
+  check_defined("prelu", x);
+  check_defined("prelu", weight);
+  if (broadcast_shapes("prelu", x.shape(), weight.shape()) != x.shape())
+    fail(ErrorKind::shape,
+         "prelu: the weight does not broadcast to the input; got {}; expected one number, or one for "
+         "each channel of {}",
+         weight.shape(), x.shape());
+  return run_binary(prelu_info, x, weight, Prelu{}, SAW_FOR_TARGET(Prelu::kernels)());
 }
 
 Tensor elu(const Tensor& x, double alpha) {
   if (!(alpha >= 0.0)) fail(ErrorKind::argument, "elu: alpha must be at least 0; got {}", alpha);
-  return run_unary(elu_info, x, Elu{alpha});
+  return run_unary(elu_info, x, Elu{{}, alpha}, SAW_FOR_TARGET(Elu::kernels)());
 }
 
 Tensor gelu(const Tensor& x, GeluKind kind) {
-  return kind == GeluKind::erf ? run_unary(gelu_info, x, GeluErf{}) : run_unary(gelu_info, x, GeluTanh{});
+  if (kind == GeluKind::erf) return run_unary(gelu_info, x, GeluErf{}, SAW_FOR_TARGET(GeluErf::kernels)());
+  return run_unary(gelu_info, x, GeluTanh{}, SAW_FOR_TARGET(GeluTanh::kernels)());
 }
 
-Tensor silu(const Tensor& x) { return run_unary(silu_info, x, Silu{}); }
-Tensor softplus(const Tensor& x) { return run_unary(softplus_info, x, Softplus{}); }
+Tensor silu(const Tensor& x) { return run_unary(silu_info, x, Silu{}, SAW_FOR_TARGET(Silu::kernels)()); }
+Tensor softplus(const Tensor& x) {
+  return run_unary(softplus_info, x, Softplus{}, SAW_FOR_TARGET(Softplus::kernels)());
+}
 
 OpList activation_ops() {
-  return {&tanh_info, &sigmoid_info, &relu_info, &leaky_relu_info, &elu_info, &gelu_info, &silu_info, &softplus_info};
+  return {&tanh_info,  &sigmoid_info, &log_sigmoid_info, &relu_info, &leaky_relu_info,
+          &prelu_info, &elu_info,     &gelu_info,        &silu_info, &softplus_info};
 }
 
 }  // namespace saw
+
+#endif  // HWY_ONCE

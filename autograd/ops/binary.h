@@ -16,6 +16,14 @@ Tensor pow(const Tensor& base, const Tensor& exponent);
 Tensor maximum(const Tensor& a, const Tensor& b);  ///< ties share the gradient half and half; NaN wins
 Tensor minimum(const Tensor& a, const Tensor& b);
 
+Tensor logaddexp(const Tensor& a, const Tensor& b);  ///< log(eᵃ + eᵇ), without overflow
+/// The angle between the positive x axis and the point (x, y), in (−π, π]; 0 at the origin.
+Tensor atan2(const Tensor& y, const Tensor& x);
+/// start + weight·(end − start).
+Tensor lerp(const Tensor& start, const Tensor& end, double weight);
+/// base to the powers of a tensor.
+Tensor pow(double base, const Tensor& exponent);
+
 /// x·factor + offset: what +, − and * with numbers become (x / number is a true division). For int64 both numbers must
 /// be integers (Error(argument)).
 Tensor affine(const Tensor& x, double factor, double offset);

@@ -7,17 +7,18 @@
 #include <limits>
 #include <type_traits>
 
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/internal/elementwise_op.h"
 #include "saw/autograd/ops/internal/families.h"
-#include "saw/autograd/ops/internal/pointwise_samples.h"
+#include "saw/autograd/ops/internal/map_tensors.h"
 #include "saw/autograd/tape/op_info.h"
 #include "saw/autograd/tape/record.h"
 
 namespace saw {
 namespace {
 
-using elementwise::map_tensors;
 using kernels::cheap_grain;
 
 // ---- comparisons ----
@@ -71,78 +72,6 @@ Tensor combine(const OpInfo& info, const Tensor& a, const Tensor& b, const Relat
   return record_constant(info, y);
 }
 
-// ---- samples ----
-
-using BinaryFunction = Tensor (*)(const Tensor&, const Tensor&);
-using NumberFunction = Tensor (*)(const Tensor&, double);
-using Relation = bool (*)(double, double);
-
-/// Small integers in the dtype of the samples: ties are frequent.
-MakeInput ties(SampleMaker& make) {
-  return [&make](const Shape& shape) { return make.integers(shape, -2, 3).to(make.dtype()); };
-}
-
-std::vector<Sample> relation_samples(SampleMaker& make, BinaryFunction op, NumberFunction with_number,
-                                     Relation relation) {
-  std::vector<Sample> samples = comparison_samples(ties(make), ties(make), op, relation);
-  const auto pair = [&](const char* name, const Tensor& a, const Tensor& b) {
-    samples.push_back({.name = name,
-                       .inputs = {a, b},
-                       .run = [op](const TensorList& in) { return TensorList{op(in[0], in[1])}; },
-                       .reference =
-                           [relation](const TensorList& in) {
-                             return TensorList{naive_zip(in[0], in[1], boolean, [relation](double left, double right) {
-                               return relation(left, right) ? 1.0 : 0.0;
-                             })};
-                           }});
-  };
-  const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
-  pair("int64", make.integers({3, 4}, -2, 3), make.integers({4}, -2, 3));
-  pair("special values", tensor({nan, nan, infinity, -infinity, 0.0}, make.dtype()),
-       tensor({nan, 1.0, infinity, infinity, -0.0}, make.dtype()));
-  const auto number = [&](const char* name, const Tensor& a) {
-    samples.push_back({.name = name,
-                       .inputs = {a},
-                       .run = [with_number](const TensorList& in) { return TensorList{with_number(in[0], 1.0)}; },
-                       .reference =
-                           [relation](const TensorList& in) {
-                             return TensorList{naive_map(
-                                 in[0], boolean, [relation](double left) { return relation(left, 1.0) ? 1.0 : 0.0; })};
-                           }});
-  };
-  number("with a number", ties(make)({3, 4}));
-  number("int64 with a number", make.integers({3, 4}, -2, 3));
-  return samples;
-}
-
-template <BinaryFunction op>
-std::vector<ErrorSample> equality_errors() {
-  return {{"dtypes", [] { op(zeros({2}), zeros({2}, int64)); }, ErrorKind::dtype, "got float32 and int64"},
-          {"shapes",
-           [] {
-             op(zeros({2, 3}), zeros({2}));
-           },
-           ErrorKind::shape, "(2, 3)"}};
-}
-
-template <BinaryFunction op>
-std::vector<ErrorSample> order_errors() {
-  std::vector<ErrorSample> errors = equality_errors<op>();
-  errors.push_back({"bool", [] { op(zeros({2}, boolean), zeros({2}, boolean)); }, ErrorKind::dtype, "needs numbers"});
-  return errors;
-}
-
-std::vector<Sample> logic_samples(SampleMaker& make, BinaryFunction op, Relation relation) {
-  const MakeInput conditions = [&make](const Shape& shape) { return make.conditions(shape); };
-  return comparison_samples(conditions, conditions, op, relation);
-}
-
-template <BinaryFunction op>
-std::vector<ErrorSample> logic_errors() {
-  return {{"dtype", [] { op(zeros({2}), zeros({2}, boolean)); }, ErrorKind::dtype, "needs conditions; got float32"},
-          {"shapes", [] { op(zeros({2}, boolean), zeros({3}, boolean)); }, ErrorKind::shape, "(2,)"}};
-}
-
 /// relation(a, b) of doubles and of every element type, as one object.
 constexpr auto is_equal = [](auto a, auto b) { return a == b; };
 constexpr auto is_not_equal = [](auto a, auto b) { return a != b; };
@@ -150,63 +79,6 @@ constexpr auto is_less = [](auto a, auto b) { return a < b; };
 constexpr auto is_less_equal = [](auto a, auto b) { return a <= b; };
 constexpr auto is_greater = [](auto a, auto b) { return a > b; };
 constexpr auto is_greater_equal = [](auto a, auto b) { return a >= b; };
-
-std::vector<Sample> equality_samples(SampleMaker& make, BinaryFunction op, NumberFunction with_number,
-                                     Relation relation) {
-  std::vector<Sample> samples = relation_samples(make, op, with_number, relation);
-  for (Sample& sample : logic_samples(make, op, relation)) {
-    sample.name = "bool, " + sample.name;
-    samples.push_back(std::move(sample));
-  }
-  return samples;
-}
-
-const OpInfo equal_info{"equal", "a = b", false,
-                        [](SampleMaker& make) { return equality_samples(make, equal, equal, is_equal); },
-                        equality_errors<equal>};
-const OpInfo not_equal_info{
-    "not_equal", "a ≠ b", false,
-    [](SampleMaker& make) { return equality_samples(make, not_equal, not_equal, is_not_equal); },
-    equality_errors<not_equal>};
-const OpInfo less_info{"less", "a < b", false,
-                       [](SampleMaker& make) { return relation_samples(make, less, less, is_less); },
-                       order_errors<less>};
-const OpInfo less_equal_info{
-    "less_equal", "a ≤ b", false,
-    [](SampleMaker& make) { return relation_samples(make, less_equal, less_equal, is_less_equal); },
-    order_errors<less_equal>};
-const OpInfo greater_info{"greater", "a > b", false,
-                          [](SampleMaker& make) { return relation_samples(make, greater, greater, is_greater); },
-                          order_errors<greater>};
-const OpInfo greater_equal_info{
-    "greater_equal", "a ≥ b", false,
-    [](SampleMaker& make) { return relation_samples(make, greater_equal, greater_equal, is_greater_equal); },
-    order_errors<greater_equal>};
-
-const OpInfo logical_and_info{"logical_and", "a ∧ b", false,
-                              [](SampleMaker& make) {
-                                return logic_samples(make, logical_and,
-                                                     [](double a, double b) { return a != 0 && b != 0; });
-                              },
-                              logic_errors<logical_and>};
-const OpInfo logical_or_info{"logical_or", "a ∨ b", false,
-                             [](SampleMaker& make) {
-                               return logic_samples(make, logical_or,
-                                                    [](double a, double b) { return a != 0 || b != 0; });
-                             },
-                             logic_errors<logical_or>};
-const OpInfo logical_xor_info{"logical_xor", "a ⊕ b", false,
-                              [](SampleMaker& make) { return logic_samples(make, logical_xor, is_not_equal); },
-                              logic_errors<logical_xor>};
-const OpInfo logical_not_info{
-    "logical_not", "¬x", false,
-    [](SampleMaker& make) {
-      return unary_samples([&](const Shape& shape) { return make.conditions(shape); }, logical_not,
-                           [](double x) { return 1 - x; });
-    },
-    []() -> std::vector<ErrorSample> {
-      return {{"dtype", [] { logical_not(zeros({2})); }, ErrorKind::dtype, "needs conditions; got float32"}};
-    }};
 
 // ---- where, masked_fill ----
 
@@ -220,75 +92,18 @@ T chosen(bool c, T a, T b) {
   return std::bit_cast<T>(static_cast<Bits>(bits));
 }
 
-/// Element by element: the oracle of both.
-Tensor naive_where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  const auto held = naive_zip(condition, a, a.dtype(), [](double c, double v) { return c != 0 ? v : 0.0; });
-  const auto rest = naive_zip(condition, b, b.dtype(), [](double c, double v) { return c != 0 ? 0.0 : v; });
-  return naive_zip(held, rest, a.dtype(), [](double v, double w) { return v + w; });
-}
-
-std::vector<Sample> where_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& condition, const Tensor& a, const Tensor& b) {
-    return Sample{.name = name,
-                  .inputs = {condition, a, b},
-                  .run = [](const TensorList& in) { return TensorList{where(in[0], in[1], in[2])}; },
-                  .reference = [](const TensorList& in) { return TensorList{naive_where(in[0], in[1], in[2])}; }};
-  };
-  return {sample("same shapes", make.conditions({3, 4}), make.normal({3, 4}), make.normal({3, 4})),
-          sample("long rows", make.conditions({2, 37}), make.normal({2, 37}), make.normal({2, 37})),
-          sample("condition broadcast", make.conditions({3, 1}), make.normal({3, 4}), make.normal({3, 4})),
-          sample("values broadcast", make.conditions({3, 4}), make.normal({}), make.normal({4})),
-          sample("all broadcast", make.conditions({2, 1, 1}), make.normal({3, 1}), make.normal({4})),
-          sample("numbers", make.conditions({}), make.normal({}), make.normal({})),
-          sample("empty", make.conditions({0, 2}), make.normal({2}), make.normal({0, 2})),
-          sample("int64", make.conditions({3, 4}), make.integers({3, 4}, -5, 5), make.integers({4}, -5, 5)),
-          sample("bool", make.conditions({3, 4}), make.conditions({3, 4}), make.conditions({4}))};
-}
-
-std::vector<ErrorSample> where_errors() {
-  return {{"condition", [] { where(zeros({2}), zeros({2}), zeros({2})); }, ErrorKind::dtype, "where: needs conditions"},
-          {"dtypes", [] { where(zeros({2}, boolean), zeros({2}), zeros({2}, int64)); }, ErrorKind::dtype,
-           "got float32 and int64"},
-          {"shapes", [] { where(zeros({2}, boolean), zeros({3}), zeros({3})); }, ErrorKind::shape, "where"}};
-}
-
-const OpInfo where_info{"where", "a where the condition holds, else b", true, where_samples, where_errors};
-
-std::vector<Sample> masked_fill_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Tensor& mask) {
-    return Sample{.name = name,
-                  .inputs = {x, mask},
-                  .run = [](const TensorList& in) { return TensorList{masked_fill(in[0], in[1], -3.0)}; },
-                  .reference =
-                      [](const TensorList& in) {
-                        return TensorList{naive_zip(in[0], in[1], in[0].dtype(),
-                                                    [](double v, double hide) { return hide != 0 ? -3.0 : v; })};
-                      }};
-  };
-  return {sample("same shapes", make.normal({3, 4}), make.conditions({3, 4})),
-          sample("long rows", make.normal({2, 37}), make.conditions({2, 37})),
-          sample("row", make.normal({3, 4}), make.conditions({4})),
-          sample("column", make.normal({3, 4}), make.conditions({3, 1})),
-          sample("number", make.normal({}), make.conditions({})),
-          sample("empty", make.normal({0, 4}), make.conditions({4})),
-          sample("int64", make.integers({3, 4}, 0, 9), make.conditions({4})),
-          sample("bool", make.conditions({3, 4}), make.conditions({4}))};
-}
-
-std::vector<ErrorSample> masked_fill_errors() {
-  return {{"mask", [] { masked_fill(zeros({2}), zeros({2}), 0.0); }, ErrorKind::dtype, "masked_fill: needs conditions"},
-          {"mask larger than x",
-           [] {
-             masked_fill(zeros({2}), zeros({3, 2}, boolean), 0.0);
-           },
-           ErrorKind::shape, "masked_fill: the mask"},
-          {"shapes", [] { masked_fill(zeros({2}), zeros({3}, boolean), 0.0); }, ErrorKind::shape, "masked_fill"},
-          {"fraction on int64", [] { masked_fill(zeros({2}, int64), zeros({2}, boolean), 0.5); }, ErrorKind::argument,
-           "masked_fill: the value"}};
-}
-
-const OpInfo masked_fill_info{"masked_fill", "value where the mask holds, else x", true, masked_fill_samples,
-                              masked_fill_errors};
+const OpInfo equal_info{"equal", "a = b", false};
+const OpInfo not_equal_info{"not_equal", "a ≠ b", false};
+const OpInfo less_info{"less", "a < b", false};
+const OpInfo less_equal_info{"less_equal", "a ≤ b", false};
+const OpInfo greater_info{"greater", "a > b", false};
+const OpInfo greater_equal_info{"greater_equal", "a ≥ b", false};
+const OpInfo logical_and_info{"logical_and", "a ∧ b", false};
+const OpInfo logical_or_info{"logical_or", "a ∨ b", false};
+const OpInfo logical_xor_info{"logical_xor", "a ⊕ b", false};
+const OpInfo logical_not_info{"logical_not", "¬x", false};
+const OpInfo where_info{"where", "a where the condition holds, else b", true};
+const OpInfo masked_fill_info{"masked_fill", "value where the mask holds, else x", true};
 
 }  // namespace
 
@@ -334,16 +149,12 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
         cheap_grain, [](bool c, T p, T q) { return chosen(c, p, q); }, y, condition, a, b);
   });
   return record(where_info, {a, b}, y, [&] {
-    Gradient gradient;
-    gradient.saved = {condition};
-    gradient.backward = [](const BackwardContext& context) -> TensorList {
+    return Gradient::of_ops({condition}, [](const BackwardContext& context) -> TensorList {
       const Tensor& g = context.grad_output();
       const Tensor mask = context.saved(0);
       return {context.needs_grad(0) ? masked_fill(g, logical_not(mask), 0.0) : Tensor(),
               context.needs_grad(1) ? masked_fill(g, mask, 0.0) : Tensor()};
-    };
-    gradient.plain = true;
-    return gradient;
+    });
   });
 }
 
@@ -361,13 +172,9 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
         cheap_grain, [fill](T v, bool hide) { return chosen(hide, fill, v); }, y, x, mask);
   });
   return record(masked_fill_info, {x}, y, [&] {
-    Gradient gradient;
-    gradient.saved = {mask};
-    gradient.backward = [](const BackwardContext& context) -> TensorList {
+    return Gradient::of_ops({mask}, [](const BackwardContext& context) -> TensorList {
       return {masked_fill(context.grad_output(), context.saved(0), 0.0)};
-    };
-    gradient.plain = true;
-    return gradient;
+    });
   });
 }
 

@@ -1,93 +1,115 @@
 #include "saw/autograd/ops/glu.h"
 
 #include "saw/autograd/base/internal/check.h"
-#include "saw/autograd/base/internal/dispatch.h"
-#include "saw/autograd/kernels/glu.h"
-#include "saw/autograd/ops/activation.h"
-#include "saw/autograd/ops/binary.h"
-#include "saw/autograd/ops/copy.h"
-#include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/internal/elementwise_op.h"
 #include "saw/autograd/ops/internal/families.h"
+#include "saw/autograd/ops/shape.h"
 #include "saw/autograd/ops/slice.h"
-#include "saw/autograd/ops/unary.h"
-#include "saw/autograd/ops/view.h"
-#include "saw/autograd/tape/op_info.h"
-#include "saw/autograd/tape/record.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "saw/autograd/ops/glu.cpp"
+#include "hwy/foreach_target.h"  // compiles the formulas once per target
+#include "hwy/highway.h"
+//
+#include "saw/autograd/kernels/elementwise-inl.h"
+
+// ---- formulas of the two halves ----
+
+HWY_BEFORE_NAMESPACE();
+namespace saw::HWY_NAMESPACE {
+namespace {
+
+using kernels::HWY_NAMESPACE::Binary;
+
+struct Glu : Binary<Glu> {
+  template <class V>
+  V f(V value, V gate) const {
+    return value * sigmoid(gate);
+  }
+  template <class V>
+  V da(V, V gate) const {
+    return sigmoid(gate);
+  }
+  template <class V>
+  V db(V value, V gate) const {
+    const V s = sigmoid(gate);
+    return value * s * (1.0 - s);
+  }
+};
+
+struct Swiglu : Binary<Swiglu> {
+  template <class V>
+  V f(V gate, V value) const {
+    return gate * sigmoid(gate) * value;
+  }
+  template <class V>
+  V da(V gate, V value) const {
+    const V s = sigmoid(gate);
+    return value * s * (1.0 + gate * (1.0 - s));
+  }
+  template <class V>
+  V db(V gate, V) const {
+    return gate * sigmoid(gate);
+  }
+};
+
+}  // namespace
+}  // namespace saw::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "saw/autograd/kernels/targets.h"
 
 namespace saw {
 namespace {
 
-Tensor glu_reference(const Tensor& x) {
-  const std::int64_t width = x.size(-1);
-  return slice(x, -1, 0, width / 2) * sigmoid(slice(x, -1, width / 2, width));
+using namespace HWY_NAMESPACE;
+
+const OpInfo glu_info{"glu", "a · σ(b) for the halves a, b of the last axis", true};
+const OpInfo swiglu_info{"swiglu", "silu(a) · b for the halves a, b of the last axis", true};
+
+Tensor first_half(const Tensor& x) { return slice(x, -1, 0, x.size(-1) / 2); }
+Tensor second_half(const Tensor& x) { return slice(x, -1, x.size(-1) / 2, x.size(-1)); }
+
+/// A formula of the halves of the last axis.
+template <class Op>
+Tensor gated(const OpInfo& info, const Tensor& x, const Op& op, const kernels::BinaryKernels& kernels) {
+  check_defined(info.name, x);
+  if (x.rank() == 0)
+    fail(ErrorKind::shape, "{}: the input has no axis to halve; got shape {}; expected (…, 2d)", info.name, x.shape());
+  if (x.shape().back() % 2 != 0)
+    fail(ErrorKind::shape, "{}: the last axis has no halves; got shape {}; expected an even size", info.name,
+         x.shape());
+  Shape shape = x.shape();
+  shape.back() /= 2;
+  const Tensor data = x.detach();
+  const Tensor y = elementwise::apply(info.name, kernels.value, &op, shape, {first_half(data), second_half(data)});
+  return record(info, {x}, y, [&] {
+    return Gradient::with_twin(
+        {x},
+        [op, kernels, &info](const BackwardContext& context) -> TensorList {
+          const Tensor input = context.saved(0), &g = context.grad_output();
+          const Tensor a = first_half(input), b = second_half(input);
+          const Tensor result = Tensor::empty(input.shape(), input.dtype());
+          elementwise::apply_into(info.name, kernels.gradient_a, &op, first_half(result), {g, a, b});
+          elementwise::apply_into(info.name, kernels.gradient_b, &op, second_half(result), {g, a, b});
+          return {result};
+        },
+        [op](const BackwardContext& context) -> TensorList {
+          const Tensor input = context.saved(0), &g = context.grad_output();
+          const Tensor a = first_half(input), b = second_half(input);
+          return {cat({op.gradient_a(g, a, b), op.gradient_b(g, a, b)}, -1)};
+        });
+  });
 }
-
-std::vector<Sample> glu_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x) {
-    return Sample{.name = name,
-                  .inputs = {x},
-                  .run = [](const TensorList& in) { return TensorList{glu(in[0])}; },
-                  .reference = [](const TensorList& in) { return TensorList{glu_reference(in[0])}; }};
-  };
-  return {sample("rows", make.normal({3, 8})),
-          sample("one axis", make.normal({6})),
-          sample("three axes, longer than a vector", make.normal({2, 3, 38})),
-          sample("gates open and shut", make.uniform({2, 20}, -30.0, 30.0)),
-          sample("one channel", make.normal({4, 2})),
-          sample("no rows", make.normal({0, 4})),
-          sample("no channels", make.normal({3, 0}))};
-}
-
-std::vector<ErrorSample> glu_errors() {
-  return {{"no axis", [] { glu(scalar(1.0)); }, ErrorKind::shape, "glu: the input has no axis to halve"},
-          {"odd",
-           [] {
-             glu(zeros({2, 3}));
-           },
-           ErrorKind::shape, "glu: the last axis has no halves; got shape (2, 3)"},
-          {"integers",
-           [] {
-             glu(zeros({2, 4}, int64));
-           },
-           ErrorKind::dtype, "glu: needs floating point"}};
-}
-
-const OpInfo glu_info{"glu", "a · σ(b) for the halves a, b of the last axis", true, glu_samples, glu_errors};
-
-/// d of an input (…, 2d).
-std::int64_t half_width(const Tensor& x) { return x.shape().back() / 2; }
-std::int64_t count_rows(const Tensor& x) { return x.numel() == 0 ? 0 : x.numel() / x.shape().back(); }
 
 }  // namespace
 
-Tensor glu(const Tensor& x) {
-  if (x.rank() == 0)
-    fail(ErrorKind::shape, "glu: the input has no axis to halve; got shape {}; expected (…, 2d)", x.shape());
-  if (x.shape().back() % 2 != 0)
-    fail(ErrorKind::shape, "glu: the last axis has no halves; got shape {}; expected an even size", x.shape());
-  if (!is_floating(x.dtype()))
-    fail(ErrorKind::dtype, "glu: needs floating point elements; got {}; expected float32 or float64", x.dtype());
-  Shape shape = x.shape();
-  shape.back() /= 2;
-  const Tensor y = Tensor::empty(shape, x.dtype()), rows = x.detach().contiguous();
-  dispatch_floating("glu", x.dtype(), [&]<class T>() {
-    kernels::glu(rows.data<T>(), count_rows(x), half_width(x), y.mutable_data<T>());
-  });
-  return record(glu_info, {x}, y, [&] {
-    return Gradient{.saved = {x},
-                    .backward = [](const BackwardContext& context) -> TensorList {
-                      const Tensor input = context.saved(0).contiguous(), dy = context.grad_output().contiguous();
-                      const Tensor dx = Tensor::empty(input.shape(), input.dtype());
-                      dispatch_floating("glu", input.dtype(), [&]<class T>() {
-                        kernels::glu_backward(input.data<T>(), dy.data<T>(), count_rows(input), half_width(input),
-                                              dx.mutable_data<T>());
-                      });
-                      return {dx};
-                    },
-                    .reference = [](const TensorList& in) { return TensorList{glu_reference(in[0])}; }};
-  });
-}
+Tensor glu(const Tensor& x) { return gated(glu_info, x, Glu{}, SAW_FOR_TARGET(Glu::kernels)()); }
+Tensor swiglu(const Tensor& x) { return gated(swiglu_info, x, Swiglu{}, SAW_FOR_TARGET(Swiglu::kernels)()); }
 
-OpList glu_ops() { return {&glu_info}; }
+OpList glu_ops() { return {&glu_info, &swiglu_info}; }
 
 }  // namespace saw
+
+#endif  // HWY_ONCE

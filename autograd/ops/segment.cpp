@@ -191,13 +191,9 @@ std::vector<ErrorSample> segment_softmax_errors() { return row_errors("segment_s
 const OpInfo segment_softmax_info{"segment_softmax", "exp(x[r]) / Σ exp(x[s]) over the rows s of r's segment", true,
                                   segment_softmax_samples, segment_softmax_errors};
 
-void exponentials(float* x, std::int64_t count) {
-  const std::span<float> values(x, static_cast<std::size_t>(count));
-  kernels::apply(kernels::Function::exp, values, values);
-}
-
-void exponentials(double* x, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) x[i] = std::exp(x[i]);
+template <class T>
+void exponentials(T* x, std::int64_t count) {
+  kernels::exponentials(std::span<T>(x, static_cast<std::size_t>(count)));
 }
 
 template <class T>

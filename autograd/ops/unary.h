@@ -1,11 +1,13 @@
 #pragma once
 
+#include <optional>
+
 #include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
 
 // Elementwise functions of one floating tensor; shape and dtype are kept. They throw Error(dtype) for int64 and bool,
-// except abs, sign and neg, which also take int64.
+// except abs, sign, neg and clamp, which also take int64.
 
 Tensor neg(const Tensor& x);
 Tensor abs(const Tensor& x);   ///< gradient sign(x), 0 at 0
@@ -13,25 +15,36 @@ Tensor sign(const Tensor& x);  ///< −1, 0 or 1; gradient 0
 Tensor square(const Tensor& x);
 Tensor reciprocal(const Tensor& x);
 Tensor exp(const Tensor& x);
+Tensor exp2(const Tensor& x);  ///< 2ˣ
 Tensor expm1(const Tensor& x);
 Tensor log(const Tensor& x);
+Tensor log2(const Tensor& x);   ///< exact for powers of 2
+Tensor log10(const Tensor& x);  ///< exact for powers of 10
 Tensor log1p(const Tensor& x);
 Tensor sqrt(const Tensor& x);
 Tensor rsqrt(const Tensor& x);
 Tensor sin(const Tensor& x);
 Tensor cos(const Tensor& x);
 Tensor erf(const Tensor& x);
+Tensor ndtr(const Tensor& x);   ///< Φ(x) = (1 + erf(x/√2)) / 2, the normal distribution function
 Tensor floor(const Tensor& x);  ///< gradient 0, as for ceil and round
 Tensor ceil(const Tensor& x);
 Tensor round(const Tensor& x);  ///< halves to even
+Tensor trunc(const Tensor& x);  ///< towards 0
 
-/// min(max(x, low), high); NaN stays. The gradient is 1 inside [low, high], bounds included, and 0 outside.
-/// Throws Error(argument) when low > high or a bound is NaN.
-Tensor clamp(const Tensor& x, double low, double high);
+/// min(max(x, low), high); either bound may be left out: clamp(x, 0.0), clamp(x, {}, 1.0). NaN stays. The gradient is 1
+/// inside [low, high], bounds included, and 0 outside. Also for int64, with integer bounds. Throws Error(argument) when
+/// low > high or a bound is NaN.
+Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high = {});
+/// x with numbers for what is not finite; by default 0 for NaN, and the largest finite numbers for the infinities. The
+/// gradient is 0 there.
+Tensor nan_to_num(const Tensor& x, double nan = 0.0, std::optional<double> posinf = {},
+                  std::optional<double> neginf = {});
 /// x to a fixed power; the gradient of x⁰ is 0 everywhere.
 Tensor pow(const Tensor& x, double exponent);
 
 Tensor isnan(const Tensor& x);     ///< bool
+Tensor isinf(const Tensor& x);     ///< bool
 Tensor isfinite(const Tensor& x);  ///< bool
 
 }  // namespace saw
