@@ -38,8 +38,8 @@ inline double time_of_products(const std::vector<kernels::GemmShape>& shapes, st
     for (const auto& s : shapes) {
       const std::int64_t lda = s.transpose_a ? s.m : s.k, ldb = s.transpose_b ? s.k : s.n;
       if (s.repeats == 1) {
-        kernels::gemm_parallel(s.transpose_a, s.transpose_b, s.m, s.n, s.k, 1.0f, a.data(), lda, b.data(), ldb, 0.0f,
-                               results[0].data(), s.n);
+        kernels::gemm_parallel(s.transpose_a, s.transpose_b, s.m, s.n, s.k, a.data(), lda, b.data(), ldb,
+                               results[0].data(), s.n, false);
         continue;
       }
       const std::int64_t halves = num_threads();
@@ -47,7 +47,7 @@ inline double time_of_products(const std::vector<kernels::GemmShape>& shapes, st
       parallel_for(0, s.repeats, grain, [&](std::int64_t begin, std::int64_t end) {
         float* c = results[static_cast<std::size_t>(begin / grain) + 1].data();
         for (std::int64_t i = begin; i < end; ++i)
-          kernels::gemm(s.transpose_a, s.transpose_b, s.m, s.n, s.k, 1.0f, a.data(), lda, b.data(), ldb, 0.0f, c, s.n);
+          kernels::gemm(s.transpose_a, s.transpose_b, s.m, s.n, s.k, a.data(), lda, b.data(), ldb, c, s.n, false);
       });
     }
     fastest = std::min(fastest, watch.seconds());
