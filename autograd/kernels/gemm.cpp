@@ -153,6 +153,10 @@ void transpose(const T* from, std::int64_t from_row, std::int64_t rows, std::int
 /// What is multiplied at a time: a panel of B stays in the first cache while the rows of a task go past it. Every
 /// element of C is the sum over these pieces of k in order.
 constexpr std::int64_t depth = 256;
+/// Elements of B that are packed at a time, a mebibyte of floats.
+constexpr std::int64_t most_packed = 262144;
+/// Operands of so many bytes stay in the first cache as they are.
+constexpr std::int64_t small = 32768;
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -166,7 +170,8 @@ class Panels {
   explicit Panels(const Product<T>& product)
       : product_(product), lines_(ceil_div(product.n, line)), count_(ceil_div(lines_, 3)) {
     // A few rows do not repay the copy.
-    packed_ = product.b_column != 1 || product.m >= 16;
+    const std::int64_t bytes = product.k * product.n * static_cast<std::int64_t>(sizeof(T));
+    packed_ = product.b_column != 1 || (product.m >= 16 && bytes > small);
   }
   std::int64_t count() const { return count_; }
   std::int64_t first_column(std::int64_t panel) const { return lines_ * panel / count_ * line; }
@@ -221,17 +226,25 @@ void multiply_task(Product<T> p, const Panels<T>& panels, const T* packed, std::
   const std::int64_t to_row = through_copy ? columns : p.c_row;
   if (through_copy && p.accumulate) transpose(c, p.c_column, columns, p.m, to, to_row);
 
-  // A column of A is scattered over memory when A is stored transposed: its rows are brought together first.
-  const bool gathered = p.a_column != 1 && last_panel - first_panel > 1;
-  Scratch<T> block(static_cast<std::size_t>(gathered ? p.m * std::min(depth, p.k) : 1));
+  // A column of A is scattered over memory when A is stored transposed: its rows are brought together first. Rows of A
+  // that lie multiples of a page apart would displace each other from the cache.
+  const bool several = last_panel - first_panel > 1 && p.m * p.k * static_cast<std::int64_t>(sizeof(T)) > small;
+  const bool gathered = several && p.a_column != 1;
+  const bool copied = several && p.a_column == 1 && p.a_row * static_cast<std::int64_t>(sizeof(T)) % 4096 == 0;
+  const std::int64_t pitch = (ceil_div(gathered ? p.m : depth, Panels<T>::line) | 1) * Panels<T>::line;
+  Scratch<T> block(static_cast<std::size_t>(gathered ? pitch * std::min(depth, p.k) : copied ? pitch * p.m : 1));
   for (std::int64_t k = 0; k < p.k; k += depth) {
     const std::int64_t length = std::min(depth, p.k - k);
     const T* a = p.a + k * p.a_column;
     std::int64_t a_row = p.a_row, a_column = p.a_column;
-    if (gathered && a_row == 1) {
-      for (std::int64_t i = 0; i < length; ++i) std::copy_n(a + i * p.a_column, p.m, block.data() + i * p.m);
+    if (gathered) {
+      for (std::int64_t i = 0; i < length; ++i) std::copy_n(a + i * p.a_column, p.m, block.data() + i * pitch);
       a = block.data();
-      a_column = p.m;
+      a_column = pitch;
+    } else if (copied) {
+      for (std::int64_t i = 0; i < p.m; ++i) std::copy_n(a + i * p.a_row, length, block.data() + i * pitch);
+      a = block.data();
+      a_row = pitch;
     }
     for (std::int64_t panel = first_panel; panel < last_panel; ++panel)
       multiply_panel(Product<T>{p.m, panels.columns(panel), length, a, a_row, a_column, nullptr, 0, 0,
@@ -270,20 +283,9 @@ void multiply_column(const Product<T>& p, bool parallel) {
   });
 }
 
+/// One piece of k: packs B, then shares out the rows.
 template <class T>
-void multiply(Product<T> p, bool parallel) {
-  if (p.m == 0 || p.n == 0) return;
-  if (p.k == 0) {
-    if (!p.accumulate)
-      for (std::int64_t i = 0; i < p.m; ++i) std::fill_n(p.c + i * p.c_row, p.n, T(0));
-    return;
-  }
-  if (p.n == 1 && p.a_column == 1) return multiply_column(p, parallel);
-  // Turned round, what is packed is the smaller operand and the lanes lie along the longer side.
-  const bool few_rows = p.b_column != 1 && p.m <= 64 && p.m < p.n;
-  const bool few_columns = p.a_column != 1 && p.n < Panels<T>::line && p.n < p.m;
-  if (few_rows || few_columns) p = transposed(p);
-
+void multiply_piece(const Product<T>& p, bool parallel) {
   const Panels<T> panels(p);
   Scratch<T> packed(panels.size());
   if (panels.packed()) {
@@ -299,7 +301,7 @@ void multiply(Product<T> p, bool parallel) {
   // Tasks of some 20 µs or more, ten times the cost of waking a thread; first the rows are cut, then the panels.
   const std::int64_t tasks = parallel ? static_cast<std::int64_t>(std::clamp(p.work() / 1.5e6, 1.0, 64.0)) : 1;
   const std::int64_t rows =
-      std::clamp<std::int64_t>(ceil_div(ceil_div(p.m, tasks), 8) * 8, std::min<std::int64_t>(32, p.m), 512);
+      std::clamp<std::int64_t>(ceil_div(ceil_div(p.m, tasks), 8) * 8, std::min<std::int64_t>(32, p.m), 256);
   const std::int64_t row_blocks = ceil_div(p.m, rows);
   const std::int64_t groups = std::min(panels.count(), ceil_div(tasks, row_blocks));
   for_chunks(parallel, row_blocks * groups, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -313,6 +315,30 @@ void multiply(Product<T> p, bool parallel) {
                     panels.count() * (group + 1) / groups);
     }
   });
+}
+
+template <class T>
+void multiply(Product<T> p, bool parallel) {
+  if (p.m == 0 || p.n == 0) return;
+  if (p.k == 0) {
+    if (!p.accumulate)
+      for (std::int64_t i = 0; i < p.m; ++i) std::fill_n(p.c + i * p.c_row, p.n, T(0));
+    return;
+  }
+  if (p.n == 1 && p.a_column == 1) return multiply_column(p, parallel);
+  // Turned round, what is packed is the smaller operand and the lanes lie along the longer side.
+  const bool few_rows = p.b_column != 1 && p.m <= 64 && p.m < p.n;
+  const bool few_columns = p.a_column != 1 && p.n < Panels<T>::line && p.n < p.m;
+  if (few_rows || few_columns) p = transposed(p);
+  const std::int64_t length = std::max<std::int64_t>(1, most_packed / p.n / depth) * depth;
+  for (std::int64_t k = 0; k < p.k; k += length) {
+    Product<T> piece = p;
+    piece.k = std::min(length, p.k - k);
+    piece.a += k * p.a_column;
+    piece.b += k * p.b_row;
+    piece.accumulate = p.accumulate || k > 0;
+    multiply_piece(piece, parallel);
+  }
 }
 
 template <class T>
