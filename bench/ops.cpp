@@ -2,14 +2,18 @@
 // ops that training spends its time in, at sizes of a real step.
 //
 //   build/bench/ops --benchmark_filter='softmax|attention'
+//   build/bench/ops --serve      the cases that PyTorch has too, for bench/compare
 
 #include <benchmark/benchmark.h>
 #include <saw/autograd/registry.h>
 #include <saw/saw.h>
 
 #include <string>
+#include <string_view>
 
+#include "ops_cases.h"
 #include "samples/samples.h"
+#include "serve.h"
 
 using namespace saw;
 
@@ -94,9 +98,57 @@ void add_training_sizes() {
       {x});
 }
 
+struct Size {
+  std::int64_t rows, columns;
+};
+constexpr Size sizes[] = {{64, 64}, {4096, 256}};
+
+/// One call of a case: forward without a graph, or forward and backward from a given gradient to all floating inputs.
+std::function<void()> prepare(const bench::MakeCase& make, Size size, bool with_backward) {
+  manual_seed(1);
+  auto [inputs, run] = make(size.rows, size.columns);
+  if (!with_backward)
+    return [inputs = inputs, run = run] {
+      const NoGradGuard no_grad;
+      run(inputs);
+    };
+  TensorList leaves;
+  for (Tensor& input : inputs)
+    if (is_floating(input.dtype())) leaves.push_back(input = input.clone().set_requires_grad(true));
+  GradOptions options;
+  options.allow_unused = true;
+  for (const Tensor& output : run(inputs)) options.grad_outputs.push_back(randn(output.shape(), output.dtype()));
+  return [inputs = inputs, run = run, leaves, options] { grad(run(inputs), leaves, options); };
+}
+
+bool has_gradient(const bench::MakeCase& make) {
+  auto [inputs, run] = make(16, 16);
+  for (Tensor& input : inputs)
+    if (is_floating(input.dtype())) input = input.clone().set_requires_grad(true);
+  return run(inputs)[0].requires_grad();
+}
+
+void serve_cases() {
+  const auto cases = bench::op_cases();
+  std::map<std::string, std::function<std::function<void()>()>> calls;
+  std::vector<std::string> names;
+  for (const auto& [name, make] : cases) {
+    const bool differentiable = has_gradient(make);
+    for (const Size& size : sizes)
+      for (const bool with_backward : {false, true}) {
+        if (with_backward && !differentiable) continue;
+        names.push_back(
+            fmt::format("{}/{}x{}/{}", name, size.rows, size.columns, with_backward ? "backward" : "forward"));
+        calls[names.back()] = [&make = make, size, with_backward] { return prepare(make, size, with_backward); };
+      }
+  }
+  bench::serve(names, [&](const std::string& name) { return calls.at(name)(); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--serve") return train::run_program("ops", serve_cases);
   benchmark::AddCustomContext("saw", config_string());
   add_registry();
   add_training_sizes();

@@ -2,7 +2,7 @@
 // layout, cropping, forward, backward, AdamW.
 //
 //   build/bench/speaker_step --model transformer      the assignment's baseline, 32 crops of 128 frames, 600 speakers
-//   build/bench/speaker_step --model conformer        4 blocks of width 144, kernel 31, dropout 0.1
+//   build/bench/speaker_step --model conformer        4 blocks of width 144 (--width), kernel 31, dropout 0.1
 
 #include <fmt/format.h>
 #include <saw/saw.h>
@@ -21,8 +21,8 @@ using namespace saw::examples;
 namespace {
 
 struct Options {
-  std::string model = "transformer";
-  std::int64_t batch = 32, crop = 128, utterances = 256, steps = 20, rounds = 7, threads = 0;
+  std::string model = "transformer", positions = "relative";
+  std::int64_t batch = 32, crop = 128, utterances = 256, steps = 20, rounds = 7, threads = 0, width = 144;
 };
 
 constexpr std::int64_t features = 40, speakers = 600;
@@ -49,10 +49,17 @@ struct Folder {
 
 /// The Conformer whose cost is a target of its own.
 struct ConformerModel : SpeakerModel {
-  nn::Linear& prenet = child<nn::Linear>("prenet", features, 144);
-  nn::Conformer& encoder = child<nn::Conformer>(
-      "encoder", nn::ConformerOptions{.width = 144, .heads = 4, .layers = 4, .kernel = 31, .dropout = 0.1});
-  SpeakerClassifier& output = child<SpeakerClassifier>("output", "softmax", 144, speakers);
+  explicit ConformerModel(std::int64_t width, nn::ConformerPositions positions)
+      : prenet(child<nn::Linear>("prenet", features, width)),
+        encoder(child<nn::Conformer>(
+            "encoder",
+            nn::ConformerOptions{
+                .width = width, .heads = 4, .layers = 4, .kernel = 31, .dropout = 0.1, .positions = positions})),
+        output(child<SpeakerClassifier>("output", "softmax", width, speakers)) {}
+
+  nn::Linear& prenet;
+  nn::Conformer& encoder;
+  SpeakerClassifier& output;
 
   Tensor embed(const Tensor& x, const Segments& utterances) override {
     return segment_mean(encoder.forward(prenet.forward(x), utterances), utterances);
@@ -67,7 +74,8 @@ void run(const Options& options) {
   const Folder folder(options.utterances);
   std::unique_ptr<SpeakerModel> model;
   if (options.model == "conformer")
-    model = std::make_unique<ConformerModel>();
+    model = std::make_unique<ConformerModel>(
+        options.width, options.positions == "none" ? nn::ConformerPositions::none : nn::ConformerPositions::relative);
   else
     model = make_speaker_model(
         {.model = "transformer", .pooling = "mean", .loss = "softmax", .features = features, .speakers = speakers});
@@ -95,6 +103,10 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("Times training steps of speaker identification.");
   app.add_option("--model", options.model)->check(CLI::IsMember({"transformer", "conformer"}))->capture_default_str();
+  app.add_option("--width", options.width, "of the conformer")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--positions", options.positions, "of the conformer")
+      ->check(CLI::IsMember({"relative", "none"}))
+      ->capture_default_str();
   app.add_option("--batch", options.batch, "utterances a batch")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--crop", options.crop, "frames of each")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--utterances", options.utterances, "files")->check(CLI::PositiveNumber)->capture_default_str();

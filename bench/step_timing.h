@@ -1,8 +1,11 @@
 #pragma once
 
-// Times training steps, and their matrix products alone in OpenBLAS, in the same run.
+// Times training steps, and their matrix products alone: as saw cuts them over its threads, and as whole calls of
+// OpenBLAS with its own threads.
 
+#include <cblas.h>
 #include <fmt/format.h>
+#include <omp.h>
 #include <saw/autograd/kernels/gemm.h>
 #include <saw/autograd/kernels/gemm_log.h>
 #include <saw/saw.h>
@@ -21,9 +24,21 @@ inline double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// The products of a log alone, on data of their own: large ones as saw cuts them over its threads, the small ones of a
-/// batch on one thread each. Fastest of `rounds` passes, in seconds.
-inline double time_of_products(const std::vector<kernels::GemmShape>& shapes, std::int64_t rounds) {
+enum class Products {
+  of_saw,        ///< saw's own kernels
+  of_open_blas,  ///< a call of cblas_sgemm each; the small ones of a batch on one thread each all the same
+};
+
+/// The products of a log alone, on data of their own: large ones over the threads, the small ones of a batch on one
+/// thread each. Fastest of `rounds` passes, in seconds.
+inline double time_of_products(const std::vector<kernels::GemmShape>& shapes, std::int64_t rounds, Products products) {
+  const auto blas = [](const kernels::GemmShape& s, const float* x, std::int64_t ldx, const float* y, std::int64_t ldy,
+                       float* z) {
+    const auto flag = [](bool transpose) { return transpose ? CblasTrans : CblasNoTrans; };
+    cblas_sgemm(CblasRowMajor, flag(s.transpose_a), flag(s.transpose_b), static_cast<blasint>(s.m),
+                static_cast<blasint>(s.n), static_cast<blasint>(s.k), 1.0f, x, static_cast<blasint>(ldx), y,
+                static_cast<blasint>(ldy), 0.0f, z, static_cast<blasint>(s.n));
+  };
   std::size_t a_size = 0, b_size = 0, c_size = 0;
   for (const auto& s : shapes) {
     a_size = std::max(a_size, static_cast<std::size_t>(s.m * s.k));
@@ -37,17 +52,26 @@ inline double time_of_products(const std::vector<kernels::GemmShape>& shapes, st
     const train::Stopwatch watch;
     for (const auto& s : shapes) {
       const std::int64_t lda = s.transpose_a ? s.m : s.k, ldb = s.transpose_b ? s.k : s.n;
+      if (s.repeats == 1 && products == Products::of_open_blas) {
+        omp_set_num_threads(num_threads());
+        blas(s, a.data(), lda, b.data(), ldb, results[0].data());
+        continue;
+      }
       if (s.repeats == 1) {
-        kernels::gemm_parallel(s.transpose_a, s.transpose_b, s.m, s.n, s.k, 1.0f, a.data(), lda, b.data(), ldb, 0.0f,
-                               results[0].data(), s.n);
+        kernels::gemm_parallel(s.transpose_a, s.transpose_b, s.m, s.n, s.k, a.data(), lda, b.data(), ldb,
+                               results[0].data(), s.n, false);
         continue;
       }
       const std::int64_t halves = num_threads();
       const std::int64_t grain = (s.repeats + halves - 1) / halves;
       parallel_for(0, s.repeats, grain, [&](std::int64_t begin, std::int64_t end) {
         float* c = results[static_cast<std::size_t>(begin / grain) + 1].data();
+        omp_set_num_threads(1);
         for (std::int64_t i = begin; i < end; ++i)
-          kernels::gemm(s.transpose_a, s.transpose_b, s.m, s.n, s.k, 1.0f, a.data(), lda, b.data(), ldb, 0.0f, c, s.n);
+          if (products == Products::of_open_blas)
+            blas(s, a.data(), lda, b.data(), ldb, c);
+          else
+            kernels::gemm(s.transpose_a, s.transpose_b, s.m, s.n, s.k, a.data(), lda, b.data(), ldb, c, s.n, false);
       });
     }
     fastest = std::min(fastest, watch.seconds());
@@ -94,7 +118,7 @@ void time_steps(Step step, const char* unit, const StepTiming& options) {
   reset_peak_memory();
   const MemoryStats before = memory_stats();
   const long faults_before = minor_faults();
-  std::vector<double> seconds, product_seconds, ratios;
+  std::vector<double> seconds, product_seconds, blas_seconds, ratios, blas_ratios;
   double flops = 0;
   std::int64_t rows = 0;
   std::vector<kernels::GemmShape> shapes;
@@ -108,8 +132,10 @@ void time_steps(Step step, const char* unit, const StepTiming& options) {
     const train::Stopwatch watch;
     for (std::size_t i = 0; i < count; ++i) step(i);
     seconds.push_back(watch.seconds() / static_cast<double>(count));
-    product_seconds.push_back(time_of_products(shapes, 2) / static_cast<double>(count));
+    product_seconds.push_back(time_of_products(shapes, 2, Products::of_saw) / static_cast<double>(count));
+    blas_seconds.push_back(time_of_products(shapes, 2, Products::of_open_blas) / static_cast<double>(count));
     ratios.push_back(seconds.back() / product_seconds.back());
+    blas_ratios.push_back(seconds.back() / blas_seconds.back());
   }
   const MemoryStats after = memory_stats();
   const double steps = static_cast<double>(count) * static_cast<double>(options.rounds + 1);
@@ -120,11 +146,14 @@ void time_steps(Step step, const char* unit, const StepTiming& options) {
              count);
   fmt::print("step                {:8.2f} ms   {:.0f} {}/s\n", 1e3 * per_step,
              static_cast<double>(rows) / static_cast<double>(count) / per_step, unit);
-  fmt::print("products alone      {:8.2f} ms   {:.2f} GFLOP, {:.1f} GFLOP/s\n", 1e3 * products,
-             flops / static_cast<double>(count) * 1e-9, flops / static_cast<double>(count) / products * 1e-9);
-  fmt::print("ratio               {:8.2f}      (median of {} rounds, {:.2f} to {:.2f})\n", median(ratios),
-             options.rounds, *std::min_element(ratios.begin(), ratios.end()),
-             *std::max_element(ratios.begin(), ratios.end()));
+  const auto print_products = [&](const char* name, double alone, const std::vector<double>& over) {
+    fmt::print("{:<19} {:8.2f} ms   {:.2f} GFLOP, {:.1f} GFLOP/s; the step is {:.2f} times that ({:.2f} to {:.2f})\n",
+               name, 1e3 * alone, flops / static_cast<double>(count) * 1e-9,
+               flops / static_cast<double>(count) / alone * 1e-9, median(over),
+               *std::min_element(over.begin(), over.end()), *std::max_element(over.begin(), over.end()));
+  };
+  print_products("products alone", products, ratios);
+  print_products("whole in OpenBLAS", median(blas_seconds), blas_ratios);
   fmt::print("peak                {:8.1f} MB of tensors; {:.1f} MB resident at most\n",
              static_cast<double>(after.peak_bytes) * 1e-6, static_cast<double>(usage.ru_maxrss) * 1024e-6);
   fmt::print("allocations         {:8.0f} a step, {:.3f} of them from the system; {:.1f} page faults a step\n",

@@ -124,10 +124,10 @@ void multiply_tile(const TileProduct<T>& product) {
     column_panel<1, true>(product, whole * lanes, static_cast<std::size_t>(product.n - whole * lanes));
 }
 
-/// to[c][r] = from[r][c] for a (rows, columns) matrix with contiguous rows; zeros in to[c][rows … to_row − 1].
+/// to[c][r] = from[r][c] for a (rows, columns) matrix with contiguous rows.
 template <class T>
-void transpose_tile(const T* HWY_RESTRICT from, std::int64_t from_row, std::int64_t rows, std::int64_t columns,
-                    T* HWY_RESTRICT to, std::int64_t to_row) {
+void transpose_block(const T* HWY_RESTRICT from, std::int64_t from_row, std::int64_t rows, std::int64_t columns,
+                     T* HWY_RESTRICT to, std::int64_t to_row) {
   std::int64_t r = 0;
 #if HWY_TARGET != HWY_SCALAR
   if constexpr (std::is_same_v<T, float>) {
@@ -153,6 +153,13 @@ void transpose_tile(const T* HWY_RESTRICT from, std::int64_t from_row, std::int6
 #endif
   for (; r < rows; ++r)
     for (std::int64_t c = 0; c < columns; ++c) to[c * to_row + r] = from[r * from_row + c];
+}
+
+/// The same, with zeros in to[c][rows … to_row − 1].
+template <class T>
+void transpose_tile(const T* from, std::int64_t from_row, std::int64_t rows, std::int64_t columns, T* to,
+                    std::int64_t to_row) {
+  transpose_block(from, from_row, rows, columns, to, to_row);
   if (rows < to_row)
     for (std::int64_t c = 0; c < columns; ++c) std::fill(to + c * to_row + rows, to + (c + 1) * to_row, T{0});
 }

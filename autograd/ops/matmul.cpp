@@ -67,7 +67,7 @@ TensorList linear_reference(const TensorList& in) {
 
 // ---- kernel calls ----
 
-/// A matrix that OpenBLAS can read where it lies: one of its two strides is 1.
+/// A matrix that gemm can read where it lies: one of its two strides is 1.
 struct Operand {
   Tensor storage;  // keeps a copy alive if one had to be made
   bool transposed = false;
@@ -126,8 +126,8 @@ Tensor product(const Tensor& a, const Tensor& b) {
     T* pc = result.mutable_data<T>();
     const std::int64_t count = batch.numel();
     if (count == 1) {
-      kernels::gemm_parallel(left.transposed, right.transposed, m, n, k, T(1), pa, left.leading, pb, right.leading,
-                             T(0), pc, n);
+      kernels::gemm_parallel(left.transposed, right.transposed, m, n, k, pa, left.leading, pb, right.leading, pc, n,
+                             false);
       return;
     }
     const auto starts_a = offsets(left.storage), starts_b = offsets(right.storage);
@@ -136,8 +136,9 @@ Tensor product(const Tensor& a, const Tensor& b) {
     const std::int64_t grain = std::max<std::int64_t>(1, 262144 / std::max<std::int64_t>(1, m * n * k));
     parallel_for(0, count, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t s = begin; s < end; ++s)
-        kernels::gemm(left.transposed, right.transposed, m, n, k, T(1), pa + starts_a[static_cast<std::size_t>(s)],
-                      left.leading, pb + starts_b[static_cast<std::size_t>(s)], right.leading, T(0), pc + s * m * n, n);
+        kernels::gemm(left.transposed, right.transposed, m, n, k, pa + starts_a[static_cast<std::size_t>(s)],
+                      left.leading, pb + starts_b[static_cast<std::size_t>(s)], right.leading, pc + s * m * n, n,
+                      false);
     });
   });
   return result;
@@ -319,9 +320,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                      for (std::int64_t i = begin; i < end; ++i) std::copy(values, values + out, result + i * out);
                    });
     }
-    kernels::gemm_parallel(left.transposed, !right.transposed, rows, out, in, T(1), left.storage.data<T>(),
-                           left.leading, right.storage.data<T>(), right.leading, bias.defined() ? T(1) : T(0), result,
-                           out);
+    kernels::gemm_parallel(left.transposed, !right.transposed, rows, out, in, left.storage.data<T>(), left.leading,
+                           right.storage.data<T>(), right.leading, result, out, bias.defined());
   });
   return record(linear_info, {x, weight, bias}, y, [&] {
     return Gradient{.saved = {x, weight},

@@ -1,10 +1,10 @@
 """One training step of speaker identification in PyTorch: the peer of bench/speaker_step.
 
     pip install torch==2.13.0 numpy
-    python pytorch_speaker_step.py [--model transformer|conformer] [--threads N] [--steps N]
+    python pytorch_speaker_step.py [--model transformer|conformer] [--width N] [--threads N] [--steps N]
 
 transformer: the assignment's baseline (Linear 40 -> 80, one TransformerEncoderLayer, mean, two Linears) with its loader:
-torch.load of each utterance, a random crop, pad_sequence. conformer: 4 blocks of width 144 with kernel 31 and dropout
+torch.load of each utterance, a random crop, pad_sequence. conformer: 4 blocks of --width (144) with kernel 31 and dropout
 0.1, without relative positions (PyTorch has none ready-made; saw's model has them). 32 crops of 128 frames, 600 speakers.
 """
 
@@ -57,11 +57,11 @@ class Block(nn.Module):
 
 
 class Conformer(nn.Module):
-    def __init__(self):
+    def __init__(self, width):
         super().__init__()
-        self.prenet = nn.Linear(FEATURES, 144)
-        self.blocks = nn.Sequential(*(Block() for _ in range(4)))
-        self.output = nn.Sequential(nn.ReLU(), nn.Linear(144, SPEAKERS))
+        self.prenet = nn.Linear(FEATURES, width)
+        self.blocks = nn.Sequential(*(Block(width) for _ in range(4)))
+        self.output = nn.Sequential(nn.ReLU(), nn.Linear(width, SPEAKERS))
 
     def forward(self, x):
         return self.output(self.blocks(self.prenet(x)).mean(1))
@@ -81,6 +81,7 @@ def load_batch(folder, generator):
 def main():
     parser = argparse.ArgumentParser(description="Times training steps of speaker identification in PyTorch.")
     parser.add_argument("--model", choices=["transformer", "conformer"], default="transformer")
+    parser.add_argument("--width", type=int, default=144, help="of the conformer")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--steps", type=int, default=20, help="a round")
     parser.add_argument("--rounds", type=int, default=7)
@@ -88,7 +89,7 @@ def main():
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     generator = random.Random(1)
-    model = Transformer() if options.model == "transformer" else Conformer()
+    model = Transformer() if options.model == "transformer" else Conformer(options.width)
     adam = torch.optim.AdamW(model.parameters(), lr=1e-3)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
