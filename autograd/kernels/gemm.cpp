@@ -1,13 +1,13 @@
 #include "saw/autograd/kernels/gemm.h"
 
 #include <cblas.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <atomic>
 
 #include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/gemm_log.h"
+#include "saw/autograd/kernels/one_blas_thread.h"
 
 extern "C" {
 // Not in every cblas.h.
@@ -17,24 +17,7 @@ char* openblas_get_corename();
 namespace saw::kernels {
 namespace {
 
-std::atomic<GemmLog*> active_log{nullptr};
-
-/// saw's threads come from parallel_for alone, so OpenBLAS is to work on the thread that calls it. Its OpenMP build
-/// asks OpenMP for the number of threads at every call; that number belongs to the calling thread, and is put back.
-class OneBlasThread {
- public:
-  OneBlasThread() : saved_(omp_get_max_threads()) {
-    if (saved_ != 1) omp_set_num_threads(1);
-  }
-  ~OneBlasThread() {
-    if (saved_ != 1) omp_set_num_threads(saved_);
-  }
-  OneBlasThread(const OneBlasThread&) = delete;
-  OneBlasThread& operator=(const OneBlasThread&) = delete;
-
- private:
-  int saved_;
-};
+std::atomic<GemmObserver*> gemm_observer{nullptr};
 
 CBLAS_TRANSPOSE flag(bool transpose) { return transpose ? CblasTrans : CblasNoTrans; }
 
@@ -124,13 +107,12 @@ void gemm_parallel(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_
 
 const char* gemm_core_name() { return openblas_get_corename(); }
 
-GemmLog::GemmLog() : previous_(active_log.exchange(this)) {}
-GemmLog::~GemmLog() { active_log.store(previous_); }
+GemmObserver* set_gemm_observer(GemmObserver* observer) { return gemm_observer.exchange(observer); }
 
 void log_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
               std::size_t element_bytes, std::int64_t repeats) {
-  if (GemmLog* log = active_log.load(std::memory_order_relaxed); log != nullptr)
-    log->add({transpose_a, transpose_b, m, n, k, element_bytes, repeats});
+  if (GemmObserver* observer = gemm_observer.load(std::memory_order_relaxed); observer != nullptr)
+    observer->observe({transpose_a, transpose_b, m, n, k, element_bytes, repeats});
 }
 
 }  // namespace saw::kernels
