@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <omp.h>
 #include <saw/autograd/kernels/gemm.h>
-#include <saw/autograd/kernels/gemm_log.h>
 #include <saw/saw.h>
 #include <sys/resource.h>
 
@@ -16,6 +15,8 @@
 #include <map>
 #include <tuple>
 #include <vector>
+
+#include "gemm_log.h"
 
 namespace saw::bench {
 
@@ -123,7 +124,7 @@ void time_steps(Step step, const char* unit, const StepTiming& options) {
   std::int64_t rows = 0;
   std::vector<kernels::GemmShape> shapes;
   {
-    const kernels::GemmLog log;
+    const GemmLog log;
     for (std::size_t i = 0; i < count; ++i) rows += step(i);
     shapes = merge_repeats(log.shapes());
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <type_traits>
 #include <utility>
 
 #include "saw/autograd/base/memory.h"
@@ -14,6 +13,7 @@
 #include "hwy/foreach_target.h"  // compiles what follows once per target
 #include "hwy/highway.h"
 //
+#include "saw/autograd/kernels/targets.h"
 #include "saw/autograd/kernels/tile_matmul-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -71,33 +71,6 @@ void multiply_vector(std::int64_t m, std::int64_t k, const T* HWY_RESTRICT a, st
   }
 }
 
-void multiply_panel_float(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t a_row,
-                          std::int64_t a_column, const float* b, std::int64_t b_row, float* c, std::int64_t c_row,
-                          bool accumulate) {
-  multiply_panel(TileProduct<float>{m, n, k, a, a_row, a_column, b, b_row, c, c_row, accumulate});
-}
-void multiply_panel_double(std::int64_t m, std::int64_t n, std::int64_t k, const double* a, std::int64_t a_row,
-                           std::int64_t a_column, const double* b, std::int64_t b_row, double* c, std::int64_t c_row,
-                           bool accumulate) {
-  multiply_panel(TileProduct<double>{m, n, k, a, a_row, a_column, b, b_row, c, c_row, accumulate});
-}
-void multiply_vector_float(std::int64_t m, std::int64_t k, const float* a, std::int64_t a_row, const float* b, float* c,
-                           std::int64_t c_row, bool accumulate) {
-  multiply_vector(m, k, a, a_row, b, c, c_row, accumulate);
-}
-void multiply_vector_double(std::int64_t m, std::int64_t k, const double* a, std::int64_t a_row, const double* b,
-                            double* c, std::int64_t c_row, bool accumulate) {
-  multiply_vector(m, k, a, a_row, b, c, c_row, accumulate);
-}
-void transpose_block_float(const float* from, std::int64_t from_row, std::int64_t rows, std::int64_t columns, float* to,
-                           std::int64_t to_row) {
-  transpose_block(from, from_row, rows, columns, to, to_row);
-}
-void transpose_block_double(const double* from, std::int64_t from_row, std::int64_t rows, std::int64_t columns,
-                            double* to, std::int64_t to_row) {
-  transpose_block(from, from_row, rows, columns, to, to_row);
-}
-
 }  // namespace saw::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -111,14 +84,7 @@ char* openblas_get_corename();
 namespace saw::kernels {
 namespace {
 
-HWY_EXPORT(multiply_panel_float);
-HWY_EXPORT(multiply_panel_double);
-HWY_EXPORT(multiply_vector_float);
-HWY_EXPORT(multiply_vector_double);
-HWY_EXPORT(transpose_block_float);
-HWY_EXPORT(transpose_block_double);
-
-std::atomic<GemmLog*> active_log{nullptr};
+std::atomic<GemmObserver*> gemm_observer{nullptr};
 
 /// C (m, n) = A (m, k) · B (k, n), or C += A · B, with any strides.
 template <class T>
@@ -144,10 +110,7 @@ Product<T> transposed(const Product<T>& p) {
 template <class T>
 void transpose(const T* from, std::int64_t from_row, std::int64_t rows, std::int64_t columns, T* to,
                std::int64_t to_row) {
-  if constexpr (std::is_same_v<T, float>)
-    HWY_DYNAMIC_DISPATCH(transpose_block_float)(from, from_row, rows, columns, to, to_row);
-  else
-    HWY_DYNAMIC_DISPATCH(transpose_block_double)(from, from_row, rows, columns, to, to_row);
+  SAW_FOR_TARGET(transpose_block<T>)(from, from_row, rows, columns, to, to_row);
 }
 
 /// What is multiplied at a time: a panel of B stays in the first cache while the rows of a task go past it. Every
@@ -205,14 +168,6 @@ class Panels {
   bool packed_;
 };
 
-template <class T>
-void multiply_panel(const Product<T>& p, const T* b, std::int64_t b_row) {
-  if constexpr (std::is_same_v<T, float>) HWY_DYNAMIC_DISPATCH(multiply_panel_float)
-  (p.m, p.n, p.k, p.a, p.a_row, p.a_column, b, b_row, p.c, p.c_row, p.accumulate);
-  else HWY_DYNAMIC_DISPATCH(multiply_panel_double)(p.m, p.n, p.k, p.a, p.a_row, p.a_column, b, b_row, p.c, p.c_row,
-                                                   p.accumulate);
-}
-
 /// The part of a product that one thread computes: some rows times some panels.
 template <class T>
 void multiply_task(Product<T> p, const Panels<T>& panels, const T* packed, std::int64_t first_panel,
@@ -247,9 +202,9 @@ void multiply_task(Product<T> p, const Panels<T>& panels, const T* packed, std::
       a_row = pitch;
     }
     for (std::int64_t panel = first_panel; panel < last_panel; ++panel)
-      multiply_panel(Product<T>{p.m, panels.columns(panel), length, a, a_row, a_column, nullptr, 0, 0,
-                                to + panels.first_column(panel) - first_column, to_row, 1, p.accumulate || k > 0},
-                     panels.row(packed, panel, k), panels.row_stride(panel));
+      SAW_FOR_TARGET(multiply_panel<T>)
+      ({p.m, panels.columns(panel), length, a, a_row, a_column, panels.row(packed, panel, k), panels.row_stride(panel),
+        to + panels.first_column(panel) - first_column, to_row, p.accumulate || k > 0});
   }
   if (through_copy) transpose(to, to_row, p.m, columns, c, p.c_column);
 }
@@ -276,10 +231,7 @@ void multiply_column(const Product<T>& p, bool parallel) {
   for_chunks(parallel, p.m, grain, [&](std::int64_t begin, std::int64_t end) {
     const T* a = p.a + begin * p.a_row;
     T* c = p.c + begin * p.c_row;
-    if constexpr (std::is_same_v<T, float>)
-      HWY_DYNAMIC_DISPATCH(multiply_vector_float)(end - begin, p.k, a, p.a_row, b, c, p.c_row, p.accumulate);
-    else
-      HWY_DYNAMIC_DISPATCH(multiply_vector_double)(end - begin, p.k, a, p.a_row, b, c, p.c_row, p.accumulate);
+    SAW_FOR_TARGET(multiply_vector<T>)(end - begin, p.k, a, p.a_row, b, c, p.c_row, p.accumulate);
   });
 }
 
@@ -370,14 +322,14 @@ void gemm_parallel(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_
 
 const char* gemm_core_name() { return openblas_get_corename(); }
 
-GemmLog::GemmLog() : previous_(active_log.exchange(this)) {}
-GemmLog::~GemmLog() { active_log.store(previous_); }
+GemmObserver* set_gemm_observer(GemmObserver* observer) { return gemm_observer.exchange(observer); }
 
 void log_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
               std::size_t element_bytes, std::int64_t repeats) {
-  if (GemmLog* log = active_log.load(std::memory_order_relaxed); log != nullptr)
-    log->add({transpose_a, transpose_b, m, n, k, element_bytes, repeats});
+  if (GemmObserver* observer = gemm_observer.load(std::memory_order_relaxed); observer != nullptr)
+    observer->observe({transpose_a, transpose_b, m, n, k, element_bytes, repeats});
 }
 
 }  // namespace saw::kernels
-#endif
+
+#endif  // HWY_ONCE

@@ -1,12 +1,10 @@
 #pragma once
 
-// Which matrix products a training step makes, so that the benchmarks can time the same products alone.
+// Where kernels say which matrix products they make. Nobody listens but the benchmarks, which time the same products
+// alone.
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
-#include <vector>
 
 namespace [[gnu::visibility("default")]] saw {
 namespace kernels {
@@ -18,25 +16,15 @@ struct GemmShape {
   std::int64_t repeats;  // equal products made one after the other
 };
 
-/// Collects the products that all threads make while it lives.
-class GemmLog {
+/// Told of every product, on the thread that makes it.
+class GemmObserver {
  public:
-  GemmLog();
-  ~GemmLog();
-  GemmLog(const GemmLog&) = delete;
-  GemmLog& operator=(const GemmLog&) = delete;
-
-  void add(const GemmShape& shape) {
-    const std::lock_guard lock(mutex_);
-    shapes_.push_back(shape);
-  }
-  const std::vector<GemmShape>& shapes() const { return shapes_; }
-
- private:
-  GemmLog* previous_;
-  std::mutex mutex_;
-  std::vector<GemmShape> shapes_;
+  virtual ~GemmObserver() = default;
+  virtual void observe(const GemmShape& shape) = 0;
 };
+
+/// Installs an observer in place of the one before, which is returned; nullptr is none.
+GemmObserver* set_gemm_observer(GemmObserver* observer);
 
 /// Called by kernels for what they multiply; a kernel that makes many small products logs their shapes with `repeats`.
 void log_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
