@@ -30,6 +30,7 @@ const std::vector<const OpInfo*>& op_registry() {
                               rearrange_ops,
                               reduce_ops,
                               relative_attention_ops,
+                              rotary_ops,
                               segment_ops,
                               shape_ops,
                               slice_ops,

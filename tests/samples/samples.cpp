@@ -33,6 +33,7 @@ const SampleList& all() {
                               rearrange_samples,
                               reduce_samples,
                               relative_attention_samples,
+                              rotary_samples,
                               segment_samples,
                               shape_samples,
                               slice_samples,
