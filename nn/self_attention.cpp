@@ -83,7 +83,7 @@ SelfAttention::Result SelfAttention::attend_with_weights(const Tensor& x, const 
          segments.count(), memory.segments.count());
   const Tensor query = query_.forward(x);  // (Nq, key_width)
   Result result;
-  TensorList outputs = {zeros({0, value_width_}, x.dtype())};
+  TensorList outputs = {memory.value.slice(0, 0, 0)};  // so that a result without rows has a history, too
   for (std::int64_t b = 0; b < segments.count(); ++b) {
     const auto rows = [b](const Tensor& t, const Segments& s) { return t.slice(0, s.begin(b), s.end(b)); };
     const std::int64_t queries = segments.length(b), keys = memory.segments.length(b);

@@ -56,7 +56,7 @@ struct AttentionTile {
   bool windowed() const {
     return key_begin < position + queries - 1 - problem.left || key_begin + keys - 1 > position + problem.right;
   }
-  /// Whether the scores are the products, scaled, and nothing else.
+  /// Whether the scores are the products and nothing else.
   bool plain() const { return problem.bias == nullptr && problem.alibi_slopes.empty() && !windowed(); }
 
   /// Calls f() for the tiles of the keys that its queries see, in order.
@@ -70,6 +70,16 @@ struct AttentionTile {
       f();
       begin = end;
     }
+  }
+
+  /// scale · queries, transposed: (width, stride). Scaled here, the scores need no multiplication that a compiler could
+  /// fuse with what follows in one kind of tile and not in another: their bits do not depend on the kind.
+  void load_queries(T* to) const {
+    transpose_tile(query(), problem.query.row, queries, problem.width, to, stride);
+    const hn::ScalableTag<T> d;
+    const auto scale = hn::Set(d, problem.scale);
+    for_row(d, static_cast<std::size_t>(problem.width * stride),
+            [&](auto at) HWY_ATTR { at.store(hn::Mul(scale, at.load(to)), to); });
   }
 
   /// products[j][i] = rows[j] · columns[·][i] for the tile's keys or values and the transposed queries or gradients.
@@ -137,11 +147,10 @@ struct AttentionTile {
     return hn::Abs(hn::Sub(hn::Set(d, static_cast<T>(key_begin + j - position - i)), hn::Iota(d, T{0})));
   }
 
-  /// scale · product + bias − slope · distance, −∞ where the window hides the key.
+  /// product + bias − slope · distance, −∞ where the window hides the key.
   template <bool plain, class D, class V = hn::Vec<D>>
-  HWY_INLINE V score(D d, std::int64_t i, std::int64_t j, const T* products, const T* bias, V scale,
-                     bool window) const {
-    V x = hn::Mul(hn::LoadU(d, products + j * stride + i), scale);
+  HWY_INLINE V score(D d, std::int64_t i, std::int64_t j, const T* products, const T* bias, bool window) const {
+    V x = hn::LoadU(d, products + j * stride + i);
     if constexpr (!plain) {
       if (bias != nullptr) x = hn::Add(x, hn::LoadU(d, bias + j * stride + i));
       if (slope != T{0}) x = hn::NegMulAdd(hn::Set(d, slope), distances(d, i, j), x);
@@ -157,14 +166,13 @@ template <bool plain, class T>
 void forward_softmax(const AttentionTile<T>& tile, T* scores, const T* bias, T* maximum, T* sum, T* decay) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto scale = hn::Set(d, tile.problem.scale);
   const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
   const bool window = tile.windowed();
   for (std::int64_t i = 0; i < tile.stride; i += lanes) {
     const auto before = hn::LoadU(d, maximum + i);
     auto largest = before;
     for (std::int64_t j = 0; j < tile.keys; ++j) {
-      const auto x = tile.template score<plain>(d, i, j, scores, bias, scale, window);
+      const auto x = tile.template score<plain>(d, i, j, scores, bias, window);
       if constexpr (!plain) hn::StoreU(x, d, scores + j * tile.stride + i);
       largest = hn::Max(largest, x);
     }
@@ -174,7 +182,7 @@ void forward_softmax(const AttentionTile<T>& tile, T* scores, const T* bias, T* 
     for (std::int64_t j = 0; j < tile.keys; ++j) {
       T* at = scores + j * tile.stride + i;
       const auto stored = hn::LoadU(d, at);
-      const auto weight = weight_of(d, hn::Sub(plain ? hn::Mul(stored, scale) : stored, shift));
+      const auto weight = weight_of(d, hn::Sub(stored, shift));
       hn::StoreU(weight, d, at);
       total = hn::Add(total, weight);
     }
@@ -198,7 +206,7 @@ void forward_query_tile(AttentionTile<T>& tile, KeyRange keys, const AttentionWo
   T* decay = sum + tile.stride;
   std::fill(maximum, sum, -infinity);
   std::fill(sum, decay, T{0});
-  transpose_tile(tile.query(), problem.query.row, tile.queries, problem.width, work.query, tile.stride);
+  tile.load_queries(work.query);
 
   bool first = true;
   tile.for_key_tiles(keys, [&]() HWY_ATTR {
@@ -261,12 +269,11 @@ void backward_softmax(const AttentionTile<T>& tile, T* products, T* weight_gradi
                       const T* inner) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto scale = hn::Set(d, tile.problem.scale);
   const bool window = tile.windowed();
   for (std::int64_t i = 0; i < tile.stride; i += lanes) {
     const auto shift = hn::LoadU(d, logsumexp + i), mean = hn::LoadU(d, inner + i);
     for (std::int64_t j = 0; j < tile.keys; ++j) {
-      const auto x = tile.template score<plain>(d, i, j, products, bias, scale, window);
+      const auto x = tile.template score<plain>(d, i, j, products, bias, window);
       const auto weight = weight_of(d, hn::Sub(x, shift));
       T* gradient = weight_gradients + j * tile.stride + i;
       hn::StoreU(weight, d, products + j * tile.stride + i);
@@ -295,7 +302,7 @@ void backward_query_tile(AttentionTile<T>& tile, const AttentionTask& task, cons
   std::fill(logsumexp, inner, std::numeric_limits<T>::infinity());
   std::fill(inner, inner + stride, T{0});
   load_query_sums(problem, backward, row, tile.head, queries, logsumexp, inner);
-  transpose_tile(tile.query(), problem.query.row, queries, width, work.query, stride);
+  tile.load_queries(work.query);
   transpose_tile(grad_output, grad_rows.row, queries, value_width, work.grad_output, stride);
 
   bool first = true;
