@@ -25,6 +25,7 @@
 #include "saw/autograd/ops/rearrange.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/relative_attention.h"
+#include "saw/autograd/ops/rotary.h"
 #include "saw/autograd/ops/segment.h"
 #include "saw/autograd/ops/shape.h"
 #include "saw/autograd/ops/slice.h"

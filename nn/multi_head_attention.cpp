@@ -3,6 +3,7 @@
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/shape.h"
 #include "saw/nn/internal/checked_sizes.h"
+#include "saw/nn/positional.h"
 
 namespace saw::nn {
 namespace {
@@ -18,6 +19,15 @@ MultiHeadAttentionOptions completed(std::int64_t width, std::int64_t heads, Mult
     fail(ErrorKind::argument,
          "MultiHeadAttention: attention.dropout is set by the layer; got {}; set dropout, which is off in evaluation",
          options.attention.dropout);
+  if (!options.attention.query_offsets.empty())
+    fail(ErrorKind::argument, "MultiHeadAttention: attention.query_offsets go with each call; see attend()");
+  if (!options.attention.alibi_slopes.empty() &&
+      static_cast<std::int64_t>(options.attention.alibi_slopes.size()) != heads)
+    fail(ErrorKind::argument, "MultiHeadAttention: attention.alibi_slopes do not fit; got {}; expected {} or none",
+         options.attention.alibi_slopes.size(), heads);
+  if (options.rotary && width / heads % 2 != 0)
+    fail(ErrorKind::argument, "MultiHeadAttention: rotary positions turn pairs of channels; got heads of width {}",
+         width / heads);
   if (options.key_width == -1) options.key_width = width;
   if (options.value_width == -1) options.value_width = width;
   checked_positive("MultiHeadAttention", "key_width", options.key_width);
@@ -50,70 +60,101 @@ Tensor MultiHeadAttention::split_heads(const Tensor& rows) const {
   return rows.reshape({rows.size(0), heads_, width_ / heads_});  // (N, heads, d), a view
 }
 
-AttentionOptions MultiHeadAttention::attention_options() const {
-  AttentionOptions options = options_.attention;
-  options.dropout = is_training() ? options_.dropout : 0.0;
-  return options;
+Tensor MultiHeadAttention::with_positions(const Tensor& heads, const Segments& segments,
+                                          const std::vector<std::int64_t>& offsets) const {
+  if (!options_.rotary) return heads;
+  if (heads.size(0) != segments.rows())
+    fail(ErrorKind::shape, "MultiHeadAttention: rows do not fit their segments; got {} rows for {}", heads.size(0),
+         segments);
+  return rotary(heads, positions_in_segments(segments, offsets), *options_.rotary);
 }
 
-MultiHeadAttention::Projected MultiHeadAttention::project(const Tensor& x) const {
-  if (!stacked_) return project(x, x, x);
+MultiHeadAttention::Projected MultiHeadAttention::project(const Tensor& x, const Segments& segments) const {
+  if (!stacked_) return project(x, x, x, segments, segments);
   check_width("the input", x, width_);
   const TensorList parts =
       split(linear(x, in_proj_weight_, in_proj_bias_), width_, 1);  // 3 views (N, width) of (N, 3·width)
-  return {split_heads(parts[0]), split_heads(parts[1]), split_heads(parts[2])};
+  return {with_positions(split_heads(parts[0]), segments, {}), with_positions(split_heads(parts[1]), segments, {}),
+          split_heads(parts[2])};
 }
 
-MultiHeadAttention::Projected MultiHeadAttention::project(const Tensor& query, const Tensor& key,
-                                                          const Tensor& value) const {
-  check_width("the query", query, width_);
-  check_width("the key", key, options_.key_width);
-  check_width("the value", value, options_.value_width);
-  const TensorList weights =
-      stacked_ ? split(in_proj_weight_, width_, 0) : TensorList{q_proj_weight_, k_proj_weight_, v_proj_weight_};
-  const TensorList biases = options_.bias ? split(in_proj_bias_, width_, 0) : TensorList(3);
-  return {split_heads(linear(query, weights[0], biases[0])), split_heads(linear(key, weights[1], biases[1])),
-          split_heads(linear(value, weights[2], biases[2]))};
+Tensor MultiHeadAttention::project_one(std::int64_t which, const Tensor& rows) const {
+  check_width(which == 0   ? "the query"
+              : which == 1 ? "the key"
+                           : "the value",
+              rows,
+              which == 0   ? width_
+              : which == 1 ? options_.key_width
+                           : options_.value_width);
+  const auto part = [&](const Tensor& stacked) { return stacked.slice(0, which * width_, (which + 1) * width_); };
+  const Tensor& own = which == 0 ? q_proj_weight_ : which == 1 ? k_proj_weight_ : v_proj_weight_;
+  return split_heads(
+      linear(rows, stacked_ ? part(in_proj_weight_) : own, options_.bias ? part(in_proj_bias_) : Tensor()));
 }
 
-Tensor MultiHeadAttention::attend(const Projected& projected, const Segments& query_segments,
-                                  const Segments& key_segments, const Tensor& bias) const {
-  const Tensor heads = attention(projected.query, projected.key, projected.value, query_segments, key_segments,
-                                 attention_options(), bias);         // (Nq, heads, d)
+MultiHeadAttention::Projected MultiHeadAttention::project(const Tensor& query, const Tensor& key, const Tensor& value,
+                                                          const Segments& query_segments,
+                                                          const Segments& key_segments) const {
+  return {with_positions(project_one(0, query), query_segments, {}),
+          with_positions(project_one(1, key), key_segments, {}), project_one(2, value)};
+}
+
+Tensor MultiHeadAttention::attend_heads(const Projected& projected, const Segments& query_segments,
+                                        const Segments& key_segments, const std::vector<std::int64_t>& query_offsets,
+                                        const Tensor& bias) const {
+  AttentionOptions options = options_.attention;
+  options.dropout = is_training() ? options_.dropout : 0.0;
+  options.query_offsets = query_offsets;
+  const Tensor heads = attention(projected.query, projected.key, projected.value, query_segments, key_segments, options,
+                                 bias);                              // (Nq, heads, d)
   return out_proj_.forward(heads.reshape({heads.size(0), width_}));  // (Nq, width)
 }
 
 Tensor MultiHeadAttention::forward(const Tensor& x, const Segments& segments, const Tensor& bias) const {
   const auto scope = enter();
-  return attend(project(x), segments, segments, bias);
+  return attend_heads(project(x, segments), segments, segments, {}, bias);
 }
 
 Tensor MultiHeadAttention::forward(const Tensor& query, const Tensor& memory, const Segments& query_segments,
-                                   const Segments& memory_segments) const {
-  return forward(query, memory, memory, query_segments, memory_segments);
+                                   const Segments& memory_segments, const Tensor& bias) const {
+  return forward(query, memory, memory, query_segments, memory_segments, bias);
 }
 
 Tensor MultiHeadAttention::forward(const Tensor& query, const Tensor& key, const Tensor& value,
-                                   const Segments& query_segments, const Segments& key_segments) const {
+                                   const Segments& query_segments, const Segments& key_segments,
+                                   const Tensor& bias) const {
   const auto scope = enter();
-  return attend(project(query, key, value), query_segments, key_segments, {});
+  return attend_heads(project(query, key, value, query_segments, key_segments), query_segments, key_segments, {}, bias);
+}
+
+KeysAndValues MultiHeadAttention::project_keys(const Tensor& key, const Tensor& value, const Segments& segments,
+                                               const std::vector<std::int64_t>& offsets) const {
+  const auto scope = enter();
+  return {with_positions(project_one(1, key), segments, offsets), project_one(2, value), segments};
+}
+
+Tensor MultiHeadAttention::attend(const Tensor& query, const Segments& query_segments, const KeysAndValues& memory,
+                                  const std::vector<std::int64_t>& query_offsets, const Tensor& bias) const {
+  const auto scope = enter();
+  return attend_heads({with_positions(project_one(0, query), query_segments, query_offsets), memory.key, memory.value},
+                      query_segments, memory.segments, query_offsets, bias);
 }
 
 Tensor MultiHeadAttention::weights(const Tensor& x, const Segments& segments, std::int64_t segment,
                                    const Tensor& bias) const {
   const auto scope = enter();
   const NoGradGuard no_grad;
-  const Projected projected = project(x);
+  const Projected projected = project(x, segments);
   return attention_weights(projected.query, projected.key, segments, segments, segment, options_.attention, bias);
 }
 
 Tensor MultiHeadAttention::weights(const Tensor& query, const Tensor& memory, const Segments& query_segments,
-                                   const Segments& memory_segments, std::int64_t segment) const {
+                                   const Segments& memory_segments, std::int64_t segment, const Tensor& bias) const {
   const auto scope = enter();
   const NoGradGuard no_grad;
-  const Projected projected = project(query, memory, memory);
-  return attention_weights(projected.query, projected.key, query_segments, memory_segments, segment,
-                           options_.attention);
+  const Projected projected = project(query, memory, memory, query_segments, memory_segments);
+  return attention_weights(projected.query, projected.key, query_segments, memory_segments, segment, options_.attention,
+                           bias);
 }
 
 }  // namespace saw::nn

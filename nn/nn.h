@@ -13,6 +13,7 @@
 #include "saw/nn/embedding.h"
 #include "saw/nn/group_norm.h"
 #include "saw/nn/init.h"
+#include "saw/nn/keys_and_values.h"
 #include "saw/nn/layer_norm.h"
 #include "saw/nn/linear.h"
 #include "saw/nn/losses.h"

@@ -54,43 +54,61 @@ Tensor SelfAttention::normalise(const Tensor& scores) const {
   return options_.divide_by_length ? weights / static_cast<double>(scores.size(-1)) : weights;
 }
 
-Tensor SelfAttention::forward(const Tensor& x, const Segments& segments) const {
+KeysAndValues SelfAttention::project_keys(const Tensor& x, const Segments& segments) const {
+  const auto scope = enter();
+  return {key_.forward(x), value_.forward(x), segments};
+}
+
+Tensor SelfAttention::attend(const Tensor& x, const Segments& segments, const KeysAndValues& memory) const {
   const bool fused = options_.score == AttentionScore::dot_product &&
                      options_.normalisation == AttentionNormalisation::softmax && !options_.divide_by_length;
-  if (!fused) return forward_with_weights(x, segments).output;
+  if (!fused) return attend_with_weights(x, segments, memory).output;
 
   const auto scope = enter();
   const auto one_head = [](const Tensor& rows) { return rows.unsqueeze(1); };  // (N, d) → (N, 1, d)
   const AttentionOptions options{.scale = options_.scale ? 1.0 / std::sqrt(static_cast<double>(key_width_)) : 1.0};
-  return attention(one_head(query_.forward(x)), one_head(key_.forward(x)), one_head(value_.forward(x)), segments,
-                   segments, options)
+  return attention(one_head(query_.forward(x)), one_head(memory.key), one_head(memory.value), segments, memory.segments,
+                   options)
       .squeeze(1);
 }
 
-SelfAttention::Result SelfAttention::forward_with_weights(const Tensor& x, const Segments& segments) const {
+SelfAttention::Result SelfAttention::attend_with_weights(const Tensor& x, const Segments& segments,
+                                                         const KeysAndValues& memory) const {
   const auto scope = enter();
   if (x.rank() != 2 || x.size(0) != segments.rows())
     fail(ErrorKind::shape, "SelfAttention: input does not fit; got {}; expected ({}, width) for {}", x.shape(),
          segments.rows(), segments);
-  const Tensor query = query_.forward(x);  // (N, key_width)
-  const Tensor key = key_.forward(x);      // (N, key_width)
-  const Tensor value = value_.forward(x);  // (N, value_width)
-
+  if (segments.count() != memory.segments.count())
+    fail(ErrorKind::shape, "SelfAttention: queries and keys have different numbers of segments; got {} and {}",
+         segments.count(), memory.segments.count());
+  const Tensor query = query_.forward(x);  // (Nq, key_width)
   Result result;
-  TensorList outputs;
+  TensorList outputs = {memory.value.slice(0, 0, 0)};  // so that a result without rows has a history, too
   for (std::int64_t b = 0; b < segments.count(); ++b) {
-    if (segments.length(b) == 0) {
-      result.weights.push_back(zeros({0, 0}, x.dtype()));
+    const auto rows = [b](const Tensor& t, const Segments& s) { return t.slice(0, s.begin(b), s.end(b)); };
+    const std::int64_t queries = segments.length(b), keys = memory.segments.length(b);
+    if (queries == 0 || keys == 0) {
+      result.weights.push_back(zeros({queries, keys}, x.dtype()));
+      outputs.push_back(zeros({queries, value_width_}, x.dtype()));
       continue;
     }
-    const auto rows = [&](const Tensor& t) { return t.slice(0, segments.begin(b), segments.end(b)); };
-    const Tensor alpha = scores(rows(query), rows(key));  // (T, T)
-    const Tensor weights = normalise(alpha);              // (T, T)
-    outputs.push_back(matmul(weights, rows(value)));      // (T, value_width)
+    const Tensor alpha = scores(rows(query, segments), rows(memory.key, memory.segments));  // (Tq, Tk)
+    const Tensor weights = normalise(alpha);                                                // (Tq, Tk)
+    outputs.push_back(matmul(weights, rows(memory.value, memory.segments)));                // (Tq, value_width)
     result.weights.push_back(weights);
   }
-  result.output = outputs.empty() ? value : cat(outputs, 0);  // no rows at all: value has none either
+  result.output = cat(outputs, 0);
   return result;
+}
+
+Tensor SelfAttention::forward(const Tensor& x, const Segments& segments) const {
+  const auto scope = enter();
+  return attend(x, segments, project_keys(x, segments));
+}
+
+SelfAttention::Result SelfAttention::forward_with_weights(const Tensor& x, const Segments& segments) const {
+  const auto scope = enter();
+  return attend_with_weights(x, segments, project_keys(x, segments));
 }
 
 }  // namespace saw::nn

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "saw/autograd/base/segments.h"
+#include "saw/nn/keys_and_values.h"
 #include "saw/nn/linear.h"
 #include "saw/nn/module.h"
 
@@ -44,6 +45,11 @@ class SelfAttention : public Module {
   /// (N, width) → (N, value_width). Dot products with softmax never keep the score matrices.
   Tensor forward(const Tensor& x, const Segments& segments) const;
 
+  /// The keys (N, key_width) and values (N, value_width) of x (N, width), for attend().
+  KeysAndValues project_keys(const Tensor& x, const Segments& segments) const;
+  /// The rows of x (Nq, width) ask keys and values that were projected before; (Nq, value_width).
+  Tensor attend(const Tensor& x, const Segments& segments, const KeysAndValues& memory) const;
+
   struct Result {
     Tensor output;       ///< (N, value_width)
     TensorList weights;  ///< for each segment α' (T, T): row i says where position i looks
@@ -51,6 +57,7 @@ class SelfAttention : public Module {
   Result forward_with_weights(const Tensor& x, const Segments& segments) const;
 
  private:
+  Result attend_with_weights(const Tensor& x, const Segments& segments, const KeysAndValues& memory) const;
   Tensor scores(const Tensor& query, const Tensor& key) const;
   Tensor normalise(const Tensor& scores) const;
 

@@ -16,20 +16,40 @@ struct HeadRows {
   std::int64_t row, head;
 };
 
+/// What attention and relative attention read alike.
 template <class T>
-struct AttentionProblem {
-  std::span<const std::int64_t> query_offsets, key_offsets;  // of the segments, as in Segments
+struct AttentionOperands {
+  std::span<const std::int64_t> query_segments, key_segments;  // their offsets, as in Segments
   std::int64_t heads, width, value_width;
   HeadRows<const T> query, key, value;
-  /// Query i of a segment sees the keys i − left … i + right.
+  /// Query i of a segment has the position i + its segment's query_offset, and sees the keys position − left … position
+  /// + right.
   std::int64_t left, right;
   T scale;
-  /// (heads, Tq, Tk) with contiguous Tk, or null; bias_head is 0 where the heads share it.
-  const T* bias;
-  std::int64_t bias_head, bias_row;
   /// Dropout on the weights: see attention_kept().
   double dropout;
   std::uint64_t seed, stream;
+
+  std::int64_t segments() const { return static_cast<std::int64_t>(query_segments.size()) - 1; }
+  std::int64_t first_query(std::int64_t segment) const { return query_segments[static_cast<std::size_t>(segment)]; }
+  std::int64_t first_key(std::int64_t segment) const { return key_segments[static_cast<std::size_t>(segment)]; }
+  std::int64_t queries(std::int64_t segment) const { return first_query(segment + 1) - first_query(segment); }
+  std::int64_t keys(std::int64_t segment) const { return first_key(segment + 1) - first_key(segment); }
+};
+
+template <class T>
+struct AttentionProblem : AttentionOperands<T> {
+  /// The position of each segment's first query among its keys; empty: 0.
+  std::span<const std::int64_t> query_offsets;
+  /// Per head; the scores of keys at distance n lose slope · n. Empty: they do not.
+  std::span<const double> alibi_slopes;
+  /// (heads, Tq, Tk) with contiguous Tk, or null; bias_head is 0 where the heads share it.
+  const T* bias;
+  std::int64_t bias_head, bias_row;
+
+  std::int64_t query_offset(std::int64_t segment) const {
+    return query_offsets.empty() ? 0 : query_offsets[static_cast<std::size_t>(segment)];
+  }
 };
 
 /// Whether dropout keeps the weight of key `key` (its position in the segment) for `head` of row `query_row` of all

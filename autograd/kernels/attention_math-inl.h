@@ -14,6 +14,7 @@
 
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
+#include "saw/autograd/kernels/attention_schedule.h"
 #include "saw/autograd/kernels/row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -100,6 +101,29 @@ void inner_products(const T* a, std::int64_t a_row, const T* b, std::int64_t b_r
             [&](auto at) HWY_ATTR { sum = hn::MulAdd(at.load(a), at.load(b), sum); });
     to[r] = hn::GetLane(hn::SumOfLanes(d, sum));
   }
+}
+
+/// log Σ exp(score) from the largest score and the sum of exp(score − largest).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V logsumexp_of(D d, V largest, V sum) {
+  return hn::Add(largest, hn::IfThenElse(hn::IsNaN(sum), sum, hn::Log(d, sum)));
+}
+
+/// What backward needs of some queries, from row `row` on: the logsumexp of their scores, and the inner product of
+/// their output and its gradient.
+template <class T, class Gradients>
+void load_query_sums(const AttentionOperands<T>& operands, const AttentionBackward<T, Gradients>& backward,
+                     std::int64_t row, std::int64_t head, std::int64_t queries, T* logsumexp, T* inner) {
+  const std::int64_t heads = operands.heads, width = operands.value_width, first = row * heads + head;
+  const HeadRows<const T>& gradient = backward.grad_output;
+  for (std::int64_t i = 0; i < queries; ++i) logsumexp[i] = backward.logsumexp[first + i * heads];
+  inner_products(backward.output + first * width, heads * width,
+                 gradient.data + row * gradient.row + head * gradient.head, gradient.row, queries, width, inner);
+}
+
+template <class T>
+HWY_INLINE void multiply_elements(T* HWY_RESTRICT x, const T* HWY_RESTRICT y, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) x[i] *= y[i];
 }
 
 }  // namespace saw::kernels::HWY_NAMESPACE

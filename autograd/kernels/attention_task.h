@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "saw/autograd/kernels/attention.h"
+#include "saw/autograd/kernels/attention_schedule.h"
 
 namespace saw::kernels {
 
@@ -22,16 +23,6 @@ struct AttentionTask {
   std::int64_t key_begin, key_end;
   bool query_gradient, key_gradient, bias_gradient;
 };
-
-struct KeyRange {
-  std::int64_t begin, end;
-};
-
-/// The keys among `keys` that at least one of the queries begin … end − 1 sees.
-template <class T>
-KeyRange visible_keys(const AttentionProblem<T>& problem, std::int64_t begin, std::int64_t end, KeyRange keys) {
-  return {std::max(keys.begin, begin - problem.left), std::min(keys.end, end + problem.right)};
-}
 
 /// Scratch memory of one thread's task, laid out in one piece.
 template <class T>
@@ -71,28 +62,5 @@ struct AttentionWorkspace {
     value_sums = take(task_keys * problem.value_width);
   }
 };
-
-/// What backward reads beside the problem, and what it writes.
-template <class T>
-struct AttentionBackward {
-  const T* output;
-  const T* logsumexp;
-  HeadRows<const T> grad_output;
-  AttentionGradients<T> gradients;
-
-  /// The gradient of the biases of one query.
-  T* bias_row(std::int64_t head, std::int64_t query) const {
-    const std::int64_t at = gradients.bias_heads == 1 ? 0 : head;
-    return gradients.bias + (at * gradients.bias_queries + query) * gradients.bias_keys;
-  }
-};
-
-/// Dropout drops a weight when its word is below this.
-inline std::uint32_t dropout_threshold(double probability) {
-  return static_cast<std::uint32_t>(std::min(probability * 4294967296.0, 4294967295.0));
-}
-
-/// What kept weights are multiplied by.
-inline double dropout_factor(double probability) { return probability < 1.0 ? 1.0 / (1.0 - probability) : 0.0; }
 
 }  // namespace saw::kernels

@@ -26,8 +26,10 @@ template <class T>
 struct AttentionTile {
   const AttentionProblem<T>& problem;
   std::int64_t segment, head;
-  std::int64_t query_begin, queries;  // positions in the segment
+  std::int64_t query_begin, queries;  // within the segment
+  std::int64_t position;              // of the first query, among the keys
   std::int64_t stride;                // `queries` rounded up to whole vectors
+  T slope;                            // of the head's linear bias
   std::int64_t key_begin = 0, keys = 0;
 
   AttentionTile(const AttentionProblem<T>& problem_, const AttentionTask& task, std::int64_t begin)
@@ -35,26 +37,32 @@ struct AttentionTile {
         segment(task.segment),
         head(task.head),
         query_begin(begin),
-        queries(std::min(attention_query_tile, task.query_end - begin)) {
+        queries(std::min(attention_query_tile, task.query_end - begin)),
+        position(begin + problem_.query_offset(task.segment)),
+        slope(problem_.alibi_slopes.empty()
+                  ? T{0}
+                  : static_cast<T>(problem_.alibi_slopes[static_cast<std::size_t>(task.head)])) {
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
     stride = (queries + lanes - 1) / lanes * lanes;
   }
 
-  std::int64_t query_row() const { return problem.query_offsets[static_cast<std::size_t>(segment)] + query_begin; }
-  std::int64_t key_row() const { return problem.key_offsets[static_cast<std::size_t>(segment)] + key_begin; }
+  std::int64_t query_row() const { return problem.first_query(segment) + query_begin; }
+  std::int64_t key_row() const { return problem.first_key(segment) + key_begin; }
   const T* query() const { return problem.query.data + query_row() * problem.query.row + head * problem.query.head; }
   const T* key() const { return problem.key.data + key_row() * problem.key.row + head * problem.key.head; }
   const T* value() const { return problem.value.data + key_row() * problem.value.row + head * problem.value.head; }
 
   /// Whether a query of the tile does not see a key of the tile.
   bool windowed() const {
-    return key_begin < query_begin + queries - 1 - problem.left || key_begin + keys - 1 > query_begin + problem.right;
+    return key_begin < position + queries - 1 - problem.left || key_begin + keys - 1 > position + problem.right;
   }
+  /// Whether the scores are the products and nothing else.
+  bool plain() const { return problem.bias == nullptr && problem.alibi_slopes.empty() && !windowed(); }
 
   /// Calls f() for the tiles of the keys that its queries see, in order.
   template <class F>
   void for_key_tiles(KeyRange range, F f) {
-    const KeyRange seen = visible_keys(problem, query_begin, query_begin + queries, range);
+    const KeyRange seen = visible_keys(problem, position, position + queries, range);
     for (std::int64_t begin = seen.begin; begin < seen.end;) {
       const std::int64_t end = std::min(seen.end, (begin / attention_key_tile + 1) * attention_key_tile);
       key_begin = begin;
@@ -62,6 +70,16 @@ struct AttentionTile {
       f();
       begin = end;
     }
+  }
+
+  /// scale · queries, transposed: (width, stride). Scaled here, the scores need no multiplication that a compiler could
+  /// fuse with what follows in one kind of tile and not in another: their bits do not depend on the kind.
+  void load_queries(T* to) const {
+    transpose_tile(query(), problem.query.row, queries, problem.width, to, stride);
+    const hn::ScalableTag<T> d;
+    const auto scale = hn::Set(d, problem.scale);
+    for_row(d, static_cast<std::size_t>(problem.width * stride),
+            [&](auto at) HWY_ATTR { at.store(hn::Mul(scale, at.load(to)), to); });
   }
 
   /// products[j][i] = rows[j] · columns[·][i] for the tile's keys or values and the transposed queries or gradients.
@@ -116,20 +134,26 @@ struct AttentionTile {
   template <class D>
   HWY_INLINE hn::Mask<D> seen(D d, std::int64_t i, std::int64_t j) const {
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-    const std::int64_t offset = key_begin + j - query_begin - i;
+    const std::int64_t offset = key_begin + j - position - i;
     const std::int64_t low = std::clamp<std::int64_t>(offset - problem.right, 0, lanes);
     const std::int64_t high = std::clamp<std::int64_t>(offset + problem.left + 1, 0, lanes);
     const auto lane = hn::Iota(d, T{0});
     return hn::And(hn::Ge(lane, hn::Set(d, static_cast<T>(low))), hn::Lt(lane, hn::Set(d, static_cast<T>(high))));
   }
 
-  /// scale · product + bias, −∞ where the window hides the key.
+  /// How far key j lies from queries i … (both counted within the tile), either way.
+  template <class D>
+  HWY_INLINE hn::Vec<D> distances(D d, std::int64_t i, std::int64_t j) const {
+    return hn::Abs(hn::Sub(hn::Set(d, static_cast<T>(key_begin + j - position - i)), hn::Iota(d, T{0})));
+  }
+
+  /// product + bias − slope · distance, −∞ where the window hides the key.
   template <bool plain, class D, class V = hn::Vec<D>>
-  HWY_INLINE V score(D d, std::int64_t i, std::int64_t j, const T* products, const T* bias, V scale,
-                     bool window) const {
-    V x = hn::Mul(hn::LoadU(d, products + j * stride + i), scale);
+  HWY_INLINE V score(D d, std::int64_t i, std::int64_t j, const T* products, const T* bias, bool window) const {
+    V x = hn::LoadU(d, products + j * stride + i);
     if constexpr (!plain) {
       if (bias != nullptr) x = hn::Add(x, hn::LoadU(d, bias + j * stride + i));
+      if (slope != T{0}) x = hn::NegMulAdd(hn::Set(d, slope), distances(d, i, j), x);
       if (window) x = hn::IfThenElse(seen(d, i, j), x, hn::Set(d, -std::numeric_limits<T>::infinity()));
     }
     return x;
@@ -142,14 +166,13 @@ template <bool plain, class T>
 void forward_softmax(const AttentionTile<T>& tile, T* scores, const T* bias, T* maximum, T* sum, T* decay) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto scale = hn::Set(d, tile.problem.scale);
   const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
   const bool window = tile.windowed();
   for (std::int64_t i = 0; i < tile.stride; i += lanes) {
     const auto before = hn::LoadU(d, maximum + i);
     auto largest = before;
     for (std::int64_t j = 0; j < tile.keys; ++j) {
-      const auto x = tile.template score<plain>(d, i, j, scores, bias, scale, window);
+      const auto x = tile.template score<plain>(d, i, j, scores, bias, window);
       if constexpr (!plain) hn::StoreU(x, d, scores + j * tile.stride + i);
       largest = hn::Max(largest, x);
     }
@@ -159,7 +182,7 @@ void forward_softmax(const AttentionTile<T>& tile, T* scores, const T* bias, T* 
     for (std::int64_t j = 0; j < tile.keys; ++j) {
       T* at = scores + j * tile.stride + i;
       const auto stored = hn::LoadU(d, at);
-      const auto weight = weight_of(d, hn::Sub(plain ? hn::Mul(stored, scale) : stored, shift));
+      const auto weight = weight_of(d, hn::Sub(stored, shift));
       hn::StoreU(weight, d, at);
       total = hn::Add(total, weight);
     }
@@ -168,11 +191,6 @@ void forward_softmax(const AttentionTile<T>& tile, T* scores, const T* bias, T* 
     hn::StoreU(hn::MulAdd(hn::LoadU(d, sum + i), old, total), d, sum + i);
     hn::StoreU(largest, d, maximum + i);
   }
-}
-
-template <class T>
-HWY_INLINE void multiply_elements(T* HWY_RESTRICT x, const T* HWY_RESTRICT y, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) x[i] *= y[i];
 }
 
 template <class T>
@@ -188,7 +206,7 @@ void forward_query_tile(AttentionTile<T>& tile, KeyRange keys, const AttentionWo
   T* decay = sum + tile.stride;
   std::fill(maximum, sum, -infinity);
   std::fill(sum, decay, T{0});
-  transpose_tile(tile.query(), problem.query.row, tile.queries, problem.width, work.query, tile.stride);
+  tile.load_queries(work.query);
 
   bool first = true;
   tile.for_key_tiles(keys, [&]() HWY_ATTR {
@@ -198,7 +216,7 @@ void forward_query_tile(AttentionTile<T>& tile, KeyRange keys, const AttentionWo
       tile.load_bias(work.bias);
       bias = work.bias;
     }
-    if (bias == nullptr && !tile.windowed())
+    if (tile.plain())
       forward_softmax<true>(tile, work.scores, bias, maximum, sum, decay);
     else
       forward_softmax<false>(tile, work.scores, bias, maximum, sum, decay);
@@ -221,8 +239,7 @@ void forward_query_tile(AttentionTile<T>& tile, KeyRange keys, const AttentionWo
   for (std::int64_t i = 0; i < tile.queries; ++i) nothing = nothing || sum[i] == T{0};
   for (std::int64_t i = 0; i < tile.stride; i += lanes) {
     const auto total = hn::LoadU(d, sum + i);
-    const auto log = hn::IfThenElse(hn::IsNaN(total), total, hn::Log(d, total));
-    const auto finite = hn::Add(hn::LoadU(d, maximum + i), log);
+    const auto finite = logsumexp_of(d, hn::LoadU(d, maximum + i), total);
     hn::StoreU(hn::IfThenElse(hn::Eq(total, hn::Zero(d)), hn::Set(d, infinity), finite), d, maximum + i);
     hn::StoreU(hn::Div(hn::Set(d, T{1}), total), d, sum + i);
   }
@@ -236,7 +253,8 @@ void forward_query_tile(AttentionTile<T>& tile, KeyRange keys, const AttentionWo
 }
 
 template <class T>
-void forward_task(const AttentionProblem<T>& problem, const AttentionTask& task, T* output, T* logsumexp, T* memory) {
+void attention_forward_task(const AttentionProblem<T>& problem, const AttentionTask& task, T* output, T* logsumexp,
+                            T* memory) {
   const AttentionWorkspace<T> work(problem, 0, memory);
   for (std::int64_t begin = task.query_begin; begin < task.query_end; begin += attention_query_tile) {
     AttentionTile<T> tile(problem, task, begin);
@@ -251,12 +269,11 @@ void backward_softmax(const AttentionTile<T>& tile, T* products, T* weight_gradi
                       const T* inner) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto scale = hn::Set(d, tile.problem.scale);
   const bool window = tile.windowed();
   for (std::int64_t i = 0; i < tile.stride; i += lanes) {
     const auto shift = hn::LoadU(d, logsumexp + i), mean = hn::LoadU(d, inner + i);
     for (std::int64_t j = 0; j < tile.keys; ++j) {
-      const auto x = tile.template score<plain>(d, i, j, products, bias, scale, window);
+      const auto x = tile.template score<plain>(d, i, j, products, bias, window);
       const auto weight = weight_of(d, hn::Sub(x, shift));
       T* gradient = weight_gradients + j * tile.stride + i;
       hn::StoreU(weight, d, products + j * tile.stride + i);
@@ -265,22 +282,27 @@ void backward_softmax(const AttentionTile<T>& tile, T* products, T* weight_gradi
   }
 }
 
+/// The gradient of the biases of one query.
+template <class T>
+T* bias_row(const AttentionGradients<T>& gradients, std::int64_t head, std::int64_t query) {
+  return gradients.bias +
+         ((gradients.bias_heads == 1 ? 0 : head) * gradients.bias_queries + query) * gradients.bias_keys;
+}
+
 template <class T>
 void backward_query_tile(AttentionTile<T>& tile, const AttentionTask& task, const AttentionWorkspace<T>& work,
-                         const AttentionBackward<T>& backward) {
+                         const AttentionBackward<T, AttentionGradients<T>>& backward) {
   const AttentionProblem<T>& problem = tile.problem;
   const std::int64_t heads = problem.heads, width = problem.width, value_width = problem.value_width;
   const std::int64_t row = tile.query_row(), queries = tile.queries, stride = tile.stride;
-  const T* output = backward.output + (row * heads + tile.head) * value_width;
   const HeadRows<const T>& grad_rows = backward.grad_output;
   const T* grad_output = grad_rows.data + row * grad_rows.row + tile.head * grad_rows.head;
   T* logsumexp = work.rows;
   T* inner = logsumexp + stride;
   std::fill(logsumexp, inner, std::numeric_limits<T>::infinity());
   std::fill(inner, inner + stride, T{0});
-  for (std::int64_t i = 0; i < queries; ++i) logsumexp[i] = backward.logsumexp[(row + i) * heads + tile.head];
-  inner_products(output, heads * value_width, grad_output, grad_rows.row, queries, value_width, inner);
-  transpose_tile(tile.query(), problem.query.row, queries, width, work.query, stride);
+  load_query_sums(problem, backward, row, tile.head, queries, logsumexp, inner);
+  tile.load_queries(work.query);
   transpose_tile(grad_output, grad_rows.row, queries, value_width, work.grad_output, stride);
 
   bool first = true;
@@ -298,7 +320,7 @@ void backward_query_tile(AttentionTile<T>& tile, const AttentionTask& task, cons
       tile.draw_dropout(work.factors);
       multiply_elements(work.gradients, work.factors, elements);
     }
-    if (bias == nullptr && !tile.windowed())
+    if (tile.plain())
       backward_softmax<true>(tile, work.scores, work.gradients, bias, logsumexp, inner);
     else
       backward_softmax<false>(tile, work.scores, work.gradients, bias, logsumexp, inner);
@@ -316,7 +338,7 @@ void backward_query_tile(AttentionTile<T>& tile, const AttentionTask& task, cons
     if (task.bias_gradient) {
       transpose_tile(work.gradients, stride, keys, queries, work.scores, keys);
       for (std::int64_t i = 0; i < queries; ++i) {
-        T* to = backward.bias_row(tile.head, tile.query_begin + i) + tile.key_begin;
+        T* to = bias_row(backward.gradients, tile.head, tile.query_begin + i) + tile.key_begin;
         for (std::int64_t j = 0; j < keys; ++j) to[j] += work.scores[i * keys + j];
       }
     }
@@ -331,8 +353,8 @@ void backward_query_tile(AttentionTile<T>& tile, const AttentionTask& task, cons
 }
 
 template <class T>
-void backward_task(const AttentionProblem<T>& problem, const AttentionTask& task, const AttentionBackward<T>& backward,
-                   T* memory) {
+void attention_backward_task(const AttentionProblem<T>& problem, const AttentionTask& task,
+                             const AttentionBackward<T, AttentionGradients<T>>& backward, T* memory) {
   const std::int64_t heads = problem.heads, keys = task.key_end - task.key_begin;
   const AttentionWorkspace<T> work(problem, task.key_gradient ? keys : 0, memory);
   if (task.key_gradient) {
@@ -344,7 +366,7 @@ void backward_task(const AttentionProblem<T>& problem, const AttentionTask& task
     backward_query_tile(tile, task, work, backward);
   }
   if (!task.key_gradient) return;
-  const std::int64_t row = problem.key_offsets[static_cast<std::size_t>(task.segment)] + task.key_begin;
+  const std::int64_t row = problem.first_key(task.segment) + task.key_begin;
   const auto copy = [&](const T* sums, std::int64_t width, T factor, T* to) HWY_ATTR {
     if (to == nullptr) return;
     scale_rows(

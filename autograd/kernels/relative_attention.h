@@ -5,7 +5,6 @@
 // the rows of what they have to do with keys: nothing is ever shifted (relative_attention_tiles-inl.h).
 
 #include <cstdint>
-#include <span>
 
 #include "saw/autograd/kernels/attention.h"
 
@@ -13,20 +12,11 @@ namespace saw::kernels {
 
 /// score(i, j) = scale · ((query_i + u) · key_j + (query_i + v) · positions_{i−j})
 template <class T>
-struct RelativeAttentionProblem {
-  std::span<const std::int64_t> offsets;  // of the segments, as in Segments
-  std::int64_t heads, width, value_width;
-  HeadRows<const T> query, key, value;
-  HeadRows<const T> positions;  // rows for the distances reach, reach − 1, …, −reach
-  std::int64_t reach;           // at least the longest segment − 1
-  const T* content_bias;        // u (heads, width), contiguous
-  const T* position_bias;       // v (heads, width), contiguous
-  /// Query i of a segment sees the keys i − left … i + right.
-  std::int64_t left, right;
-  T scale;
-  /// Dropout on the weights: see attention_kept().
-  double dropout;
-  std::uint64_t seed, stream;
+struct RelativeAttentionProblem : AttentionOperands<T> {  // query_segments and key_segments are the same
+  HeadRows<const T> positions;                            // rows for the distances reach, reach − 1, …, −reach
+  std::int64_t reach;                                     // at least the longest segment − 1
+  const T* content_bias;                                  // u (heads, width), contiguous
+  const T* position_bias;                                 // v (heads, width), contiguous
 };
 
 /// output (N, heads, value_width) and logsumexp of the scores (N, heads) are contiguous.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "saw/autograd/kernels/attention_schedule.h"
 #include "saw/autograd/kernels/relative_attention.h"
 
 namespace saw::kernels {
@@ -41,19 +42,6 @@ struct RelativeTask {
   std::int64_t segment, head;
   std::int64_t query_begin, query_end;
 };
-
-/// Keys begin … end − 1 of a segment.
-struct VisibleKeys {
-  std::int64_t begin, end;
-  std::int64_t count() const { return end - begin; }
-};
-
-/// Those among `length` keys that at least one of the queries query_begin … query_end − 1 sees.
-template <class T>
-VisibleKeys visible_keys(const RelativeAttentionProblem<T>& problem, std::int64_t query_begin, std::int64_t query_end,
-                         std::int64_t length) {
-  return {std::max<std::int64_t>(0, query_begin - problem.left), std::min(length, query_end + problem.right)};
-}
 
 /// Scratch memory of one thread's task, laid out in one piece. `length`: of the longest segment of the task.
 template <class T>
@@ -104,15 +92,6 @@ struct RelativeWorkspace {
     take(rows, 2 * q);
     return total;
   }
-};
-
-/// What backward reads beside the problem, and what it writes.
-template <class T>
-struct RelativeBackward {
-  const T* output;
-  const T* logsumexp;
-  HeadRows<const T> grad_output;
-  RelativeAttentionGradients<T> gradients;
 };
 
 /// The gradients that all segments share, as one task gathers them from some of the segments.

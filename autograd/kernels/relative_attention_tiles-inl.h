@@ -20,7 +20,7 @@
 #include "hwy/highway.h"
 #include "saw/autograd/base/random.h"
 #include "saw/autograd/kernels/attention_math-inl.h"
-#include "saw/autograd/kernels/attention_task.h"
+#include "saw/autograd/kernels/attention_schedule.h"
 #include "saw/autograd/kernels/relative_attention_task.h"
 #include "saw/autograd/kernels/tile_matmul-inl.h"
 
@@ -44,10 +44,9 @@ struct RelativeTile {
   RelativeTile(const RelativeAttentionProblem<T>& problem_, const RelativeWorkspace<T>& work_, const RelativeTask& task,
                std::int64_t begin, std::int64_t transposed_begin)
       : problem(problem_), work(work_), head(task.head), query_begin(begin) {
-    const auto s = static_cast<std::size_t>(task.segment);
-    const std::int64_t row = problem.offsets[s], length = problem.offsets[s + 1] - row;
+    const std::int64_t row = problem.first_key(task.segment);
     queries = std::min(relative_query_tile, task.query_end - begin);
-    const VisibleKeys visible = visible_keys(problem, begin, begin + queries, length);
+    const KeyRange visible = visible_keys(problem, begin, begin + queries, {0, problem.keys(task.segment)});
     key_begin = visible.begin;
     keys = visible.count();
     query_row = row + query_begin;
@@ -67,7 +66,7 @@ struct RelativeTile {
   T* by_key(T* matrix) const { return matrix + queries - 1; }
   std::int64_t key_stride() const { return distances - 1; }
 
-  VisibleKeys seen_by(std::int64_t i) const {
+  KeyRange seen_by(std::int64_t i) const {
     return {std::max<std::int64_t>(0, query_begin + i - problem.left - key_begin),
             std::min(keys, query_begin + i + problem.right + 1 - key_begin)};
   }
@@ -131,18 +130,13 @@ struct RelativeTile {
   }
 };
 
-template <class T>
-HWY_INLINE void multiply_row(T* HWY_RESTRICT x, const T* HWY_RESTRICT y, std::int64_t count) {
-  for (std::int64_t j = 0; j < count; ++j) x[j] *= y[j];
-}
-
 /// Scores become weights exp(score − maximum), 0 where the window hides the key, times dropout.
 template <class T>
 void weigh_rows(const RelativeTile<T>& tile, T* maximum, T* sum) {
   const hn::ScalableTag<T> d;
   T* row = tile.by_key(tile.work.scores);
   for (std::int64_t i = 0; i < tile.queries; ++i, row += tile.key_stride()) {
-    const VisibleKeys seen = tile.seen_by(i);
+    const KeyRange seen = tile.seen_by(i);
     const auto count = static_cast<std::size_t>(seen.count());
     T* scores = row + seen.begin;
     const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
@@ -161,7 +155,7 @@ void weigh_rows(const RelativeTile<T>& tile, T* maximum, T* sum) {
     std::fill(row + seen.end, row + tile.keys, T{0});
     if (tile.problem.dropout > 0) {
       tile.draw_dropout(i, tile.work.factors);
-      multiply_row(row, tile.work.factors, tile.keys);
+      multiply_elements(row, tile.work.factors, tile.keys);
     }
   }
 }
@@ -181,20 +175,17 @@ void forward_tile(const RelativeTile<T>& tile, const TransposedPositions<T>& pos
   scale_rows(
       work.sums, queries, width, [sum](std::int64_t i) { return T{1} / sum[i]; },
       output + (tile.query_row * heads + tile.head) * width, heads * width);
-  for_row(d, static_cast<std::size_t>(queries), [&](auto at) HWY_ATTR {
-    const auto total = at.load(sum);
-    const auto log = hn::IfThenElse(hn::IsNaN(total), total, hn::Log(d, total));
-    at.store(hn::Add(at.load(maximum), log), maximum);
-  });
+  for_row(d, static_cast<std::size_t>(queries),
+          [&](auto at) HWY_ATTR { at.store(logsumexp_of(d, at.load(maximum), at.load(sum)), maximum); });
   for (std::int64_t i = 0; i < queries; ++i) logsumexp[(tile.query_row + i) * heads + tile.head] = maximum[i];
 }
 
 template <class T>
-void forward_task(const RelativeAttentionProblem<T>& problem, const RelativeTask& task,
-                  const TransposedPositions<T>& positions, const RelativeWorkspace<T>& work, T* output, T* logsumexp) {
-  const auto s = static_cast<std::size_t>(task.segment);
-  const std::int64_t row = problem.offsets[s], length = problem.offsets[s + 1] - row;
-  const VisibleKeys keys = visible_keys(problem, task.query_begin, task.query_end, length);
+void relative_forward_task(const RelativeAttentionProblem<T>& problem, const RelativeTask& task,
+                           const TransposedPositions<T>& positions, const RelativeWorkspace<T>& work, T* output,
+                           T* logsumexp) {
+  const std::int64_t row = problem.first_key(task.segment);
+  const KeyRange keys = visible_keys(problem, task.query_begin, task.query_end, {0, problem.keys(task.segment)});
   transpose_tile(problem.key.data + (row + keys.begin) * problem.key.row + task.head * problem.key.head,
                  problem.key.row, keys.count(), problem.width, work.keys, work.key_stride);
   for (std::int64_t begin = task.query_begin; begin < task.query_end; begin += relative_query_tile)
@@ -212,7 +203,7 @@ void differentiate_rows(const RelativeTile<T>& tile, const T* logsumexp, const T
     T* all_gradients = tile.work.gradients + i * tile.distances;
     T* gradients = all_gradients + key_column;
     T* scores = tile.work.scores + i * tile.distances + key_column;
-    const VisibleKeys seen = tile.seen_by(i);
+    const KeyRange seen = tile.seen_by(i);
     const auto shift = hn::Set(d, logsumexp[i]), mean = hn::Set(d, inner[i]);
     if (drops) tile.draw_dropout(i, factors);
     for_row(d, static_cast<std::size_t>(seen.count()), [&](auto at) HWY_ATTR {
@@ -263,7 +254,8 @@ void add_position_gradient(const RelativeTile<T>& tile, T* to) {
 
 template <class T>
 void backward_tile(const RelativeTile<T>& tile, const TransposedPositions<T>& positions,
-                   const RelativeBackward<T>& backward, const SharedGradients<T>& shared) {
+                   const AttentionBackward<T, RelativeAttentionGradients<T>>& backward,
+                   const SharedGradients<T>& shared) {
   const RelativeAttentionProblem<T>& problem = tile.problem;
   const RelativeAttentionGradients<T>& gradients = backward.gradients;
   const RelativeWorkspace<T>& work = tile.work;
@@ -274,9 +266,7 @@ void backward_tile(const RelativeTile<T>& tile, const TransposedPositions<T>& po
   const std::int64_t first_query = tile.query_row * heads + tile.head, first_key = tile.key_row * heads + tile.head;
   T* logsumexp = work.rows;
   T* inner = logsumexp + relative_query_tile;
-  for (std::int64_t i = 0; i < queries; ++i) logsumexp[i] = backward.logsumexp[first_query + i * heads];
-  inner_products(backward.output + first_query * value_width, heads * value_width, grad_output, grad_rows.row, queries,
-                 value_width, inner);
+  load_query_sums(problem, backward, tile.query_row, tile.head, queries, logsumexp, inner);
 
   tile.compute_scores(positions);
   multiply_tile(TileProduct<T>{queries, keys, value_width, grad_output, grad_rows.row, 1,
@@ -320,10 +310,11 @@ void backward_tile(const RelativeTile<T>& tile, const TransposedPositions<T>& po
 
 /// A head of a whole segment.
 template <class T>
-void backward_task(const RelativeAttentionProblem<T>& problem, const RelativeTask& task,
-                   const TransposedPositions<T>& positions, const RelativeWorkspace<T>& work,
-                   const RelativeBackward<T>& backward, const SharedGradients<T>& shared) {
-  const std::int64_t row = problem.offsets[static_cast<std::size_t>(task.segment)], heads = problem.heads;
+void relative_backward_task(const RelativeAttentionProblem<T>& problem, const RelativeTask& task,
+                            const TransposedPositions<T>& positions, const RelativeWorkspace<T>& work,
+                            const AttentionBackward<T, RelativeAttentionGradients<T>>& backward,
+                            const SharedGradients<T>& shared) {
+  const std::int64_t row = problem.first_key(task.segment), heads = problem.heads;
   const std::int64_t length = task.query_end;
   const auto transpose = [&](const HeadRows<const T>& from, std::int64_t width, T* to) HWY_ATTR {
     transpose_tile(from.data + row * from.row + task.head * from.head, from.row, length, width, to, work.key_stride);

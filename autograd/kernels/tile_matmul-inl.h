@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 #include "hwy/highway.h"
 #include "saw/autograd/kernels/row-inl.h"
@@ -124,31 +123,42 @@ void multiply_tile(const TileProduct<T>& product) {
     column_panel<1, true>(product, whole * lanes, static_cast<std::size_t>(product.n - whole * lanes));
 }
 
+/// to[c][r] = from[r][c] for a square of as many rows and columns as 16 bytes have elements.
+#if HWY_TARGET != HWY_SCALAR
+HWY_INLINE void transpose_square(const float* HWY_RESTRICT from, std::int64_t from_row, float* HWY_RESTRICT to,
+                                 std::int64_t to_row) {
+  const hn::FixedTag<float, 4> d;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_row);
+  const auto r2 = hn::LoadU(d, from + 2 * from_row), r3 = hn::LoadU(d, from + 3 * from_row);
+  const auto even_low = hn::InterleaveLower(d, r0, r2), even_high = hn::InterleaveUpper(d, r0, r2);
+  const auto odd_low = hn::InterleaveLower(d, r1, r3), odd_high = hn::InterleaveUpper(d, r1, r3);
+  hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, to + to_row);
+  hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, to + 2 * to_row);
+  hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, to + 3 * to_row);
+}
+HWY_INLINE void transpose_square(const double* HWY_RESTRICT from, std::int64_t from_row, double* HWY_RESTRICT to,
+                                 std::int64_t to_row) {
+  const hn::FixedTag<double, 2> d;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_row);
+  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, to + to_row);
+}
+#endif
+
 /// to[c][r] = from[r][c] for a (rows, columns) matrix with contiguous rows.
 template <class T>
 void transpose_block(const T* HWY_RESTRICT from, std::int64_t from_row, std::int64_t rows, std::int64_t columns,
                      T* HWY_RESTRICT to, std::int64_t to_row) {
   std::int64_t r = 0;
 #if HWY_TARGET != HWY_SCALAR
-  if constexpr (std::is_same_v<T, float>) {
-    const hn::FixedTag<float, 4> d;
-    for (; r + 4 <= rows; r += 4) {
-      const float* row = from + r * from_row;
-      std::int64_t c = 0;
-      for (; c + 4 <= columns; c += 4) {
-        const auto r0 = hn::LoadU(d, row + c), r1 = hn::LoadU(d, row + from_row + c);
-        const auto r2 = hn::LoadU(d, row + 2 * from_row + c), r3 = hn::LoadU(d, row + 3 * from_row + c);
-        const auto even_low = hn::InterleaveLower(d, r0, r2), even_high = hn::InterleaveUpper(d, r0, r2);
-        const auto odd_low = hn::InterleaveLower(d, r1, r3), odd_high = hn::InterleaveUpper(d, r1, r3);
-        float* column = to + c * to_row + r;
-        hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, column);
-        hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, column + to_row);
-        hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, column + 2 * to_row);
-        hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, column + 3 * to_row);
-      }
-      for (; c < columns; ++c)
-        for (std::int64_t i = 0; i < 4; ++i) to[c * to_row + r + i] = row[i * from_row + c];
-    }
+  constexpr auto side = static_cast<std::int64_t>(16 / sizeof(T));
+  for (; r + side <= rows; r += side) {
+    const T* row = from + r * from_row;
+    std::int64_t c = 0;
+    for (; c + side <= columns; c += side) transpose_square(row + c, from_row, to + c * to_row + r, to_row);
+    for (; c < columns; ++c)
+      for (std::int64_t i = 0; i < side; ++i) to[c * to_row + r + i] = row[i * from_row + c];
   }
 #endif
   for (; r < rows; ++r)

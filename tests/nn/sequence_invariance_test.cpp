@@ -177,6 +177,11 @@ const std::vector<Entry>& entries() {
          return plain<nn::MultiHeadAttention>(
              width, 1, nn::MultiHeadAttentionOptions{.attention = AttentionOptions::window(1, 2)});
        }},
+      {"MultiHeadAttention", "rotary, linear biases",
+       [] {
+         return plain<nn::MultiHeadAttention>(
+             width, 1, nn::MultiHeadAttentionOptions{.attention = {.alibi_slopes = {0.5}}, .rotary = RotaryOptions{}});
+       }},
       {"MultiHeadAttention", "cross", cross_attention},
       {"RelativeMultiHeadAttention", "full", [] { return plain<nn::RelativeMultiHeadAttention>(width, 3); }},
       {"RelativeMultiHeadAttention", "window",

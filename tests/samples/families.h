@@ -30,6 +30,7 @@ SampleList packing_samples();
 SampleList rearrange_samples();
 SampleList reduce_samples();
 SampleList relative_attention_samples();
+SampleList rotary_samples();
 SampleList segment_samples();
 SampleList shape_samples();
 SampleList slice_samples();

@@ -34,6 +34,7 @@ OpList packing_ops();
 OpList rearrange_ops();
 OpList reduce_ops();
 OpList relative_attention_ops();
+OpList rotary_ops();
 OpList segment_ops();
 OpList shape_ops();
 OpList slice_ops();

@@ -114,6 +114,12 @@ TEST_CASE("attention: sequences of several tiles give what the reference gives, 
       {"bias for all heads, causal", self, AttentionOptions::causal(), {1, 155, 151}},
       {"dropout", cross, {.right = 50, .dropout = 0.3}},
       {"dropout, bias", self, {.dropout = 0.3}, {2, 150, 150}},
+      {"offsets, causal", cross, {.right = 0, .query_offsets = {2, 140, 2, 0, 0, 129, 70}}},
+      {"linear biases", cross, {.alibi_slopes = {0.3, 0.01}}},
+      {"linear biases, window, offsets, bias",
+       cross,
+       {.left = 70, .right = 5, .query_offsets = {0, 140, 0, 9, 0, 3, 0}, .alibi_slopes = {0.1, 0.0}},
+       {1, 150, 290}},
   };
   for (const saw::DType dtype : {saw::float64, saw::float32}) {
     for (const Case& c : cases) {
@@ -157,6 +163,40 @@ TEST_CASE("attention: a sequence gets the same bits alone, in a batch, and besid
         };
         CHECK_MESSAGE(test::same_bits(test::copy_of(alone[i]), rows(together[i])), "segment ", s, ", result ", i);
         CHECK_MESSAGE(test::same_bits(rows(beside[i]), rows(together[i])), "segment ", s, " beside NaN, result ", i);
+      }
+    }
+  }
+}
+
+TEST_CASE("attention: later queries over kept keys get the bits that they get beside all queries") {
+  const Segments all = Segments::from_lengths({300, 5, 140});
+  AttentionOptions linear_bias = AttentionOptions::causal();
+  linear_bias.alibi_slopes = {0.5, 0.01};
+  const std::vector<AttentionOptions> all_options = {AttentionOptions::causal(), AttentionOptions::window(100, 0),
+                                                     linear_bias};
+  for (const AttentionOptions& options : all_options) {
+    for (const saw::DType dtype : {saw::float32, saw::float64}) {
+      const Operands o = make_operands(dtype, all, all, 2, 20, 16, options);
+      const saw::NoGradGuard no_grad;
+      const Tensor together = saw::attention(o.query, o.key, o.value, all, all, options);
+      // One query of each sequence, and the keys up to it.
+      for (const std::vector<std::int64_t>& positions :
+           {std::vector<std::int64_t>{299, 4, 139}, {0, 0, 0}, {64, 2, 128}, {129, 3, 63}, {200, 1, 127}}) {
+        TensorList queries, keys, values, expected;
+        std::vector<std::int64_t> lengths;
+        for (std::int64_t b = 0; b < all.count(); ++b) {
+          const std::int64_t p = positions[static_cast<std::size_t>(b)], row = all.begin(b);
+          queries.push_back(saw::slice(o.query, 0, row + p, row + p + 1));
+          keys.push_back(saw::slice(o.key, 0, row, row + p + 1));
+          values.push_back(saw::slice(o.value, 0, row, row + p + 1));
+          expected.push_back(saw::slice(together, 0, row + p, row + p + 1));
+          lengths.push_back(p + 1);
+        }
+        AttentionOptions later = options;
+        later.query_offsets = positions;
+        const Tensor got = saw::attention(saw::cat(queries, 0), saw::cat(keys, 0), saw::cat(values, 0),
+                                          Segments::from_lengths({1, 1, 1}), Segments::from_lengths(lengths), later);
+        CHECK(test::same_bits(got, saw::cat(expected, 0)));
       }
     }
   }

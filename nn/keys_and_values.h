@@ -1,0 +1,22 @@
+#pragma once
+
+#include "saw/autograd/base/segments.h"
+#include "saw/autograd/tape/tensor.h"
+
+namespace saw {
+namespace [[gnu::visibility("default")]] nn {
+
+/// Projected keys and values, as attention asks them: made once, asked often. Row i of both belongs to row i of what
+/// they were made of.
+struct KeysAndValues {
+  Tensor key;         ///< (Nk, …)
+  Tensor value;       ///< (Nk, …)
+  Segments segments;  ///< of their rows
+
+  /// These and, behind them in every segment, `more`, as when a sequence grows. The rows are copied. Throws
+  /// Error(shape) where the numbers of segments differ.
+  KeysAndValues append(const KeysAndValues& more) const;
+};
+
+}  // namespace nn
+}  // namespace saw
