@@ -1,8 +1,5 @@
 #include "saw/autograd/ops/conv.h"
 
-#include <algorithm>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "saw/autograd/base/internal/check.h"
@@ -19,7 +16,6 @@
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/shape.h"
-#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/autograd/tape/record.h"
 
@@ -108,90 +104,7 @@ TensorList conv1d_backward(const BackwardContext& context, const ConvGeometry& g
   return gradients;
 }
 
-// ---- registry ----
-
-std::vector<Sample> conv1d_samples(SampleMaker& make) {
-  struct Case {
-    std::string name;
-    Segments segments;
-    std::int64_t in, out, kernel;
-    bool bias = true;
-    Conv1dOptions options = {};
-  };
-  const Segments ragged = Segments::from_lengths({4, 0, 1, 6, 2});
-  const std::vector<Case> cases = {
-      {"same length", ragged, 3, 2, 3},
-      {"even kernel, no bias", ragged, 2, 3, 4, false},
-      {"kernel 1", ragged, 2, 2, 1},
-      {"causal padding", ragged, 2, 3, 3, true, {.padding_right = 0}},
-      {"looking ahead", ragged, 2, 3, 3, true, {.padding_left = 0}},
-      {"no padding, kernel longer than some sequences", ragged, 2, 3, 3, true, {.padding_left = 0, .padding_right = 0}},
-      {"no output", ragged, 2, 3, 8, true, {.padding_left = 0, .padding_right = 0}},
-      {"stride 2", ragged, 3, 2, 3, true, {.stride = 2}},
-      {"stride beyond the kernel", ragged, 2, 2, 2, true, {.stride = 3, .padding_left = 1, .padding_right = 1}},
-      {"stride 4",
-       Segments::from_lengths({9, 5}),
-       1,
-       2,
-       6,
-       false,
-       {.stride = 4, .padding_left = 1, .padding_right = 2}},
-      {"dilation", ragged, 2, 3, 3, true, {.dilation = 2}},
-      {"dilation and stride",
-       ragged,
-       2,
-       2,
-       3,
-       true,
-       {.stride = 2, .dilation = 3, .padding_left = 4, .padding_right = 3}},
-      {"much padding", ragged, 1, 2, 2, true, {.padding_left = 5, .padding_right = 4}},
-      {"one channel", Segments::single(5), 1, 1, 5},
-      {"no rows", Segments::from_lengths({0, 0}), 2, 3, 3},
-      {"no segments", Segments(), 2, 3, 3},
-  };
-  std::vector<Sample> samples;
-  for (const Case& c : cases) {
-    TensorList inputs = {make.normal({c.segments.rows(), c.in}), make.normal({c.out, c.in, c.kernel})};
-    if (c.bias) inputs.push_back(make.normal({c.out}));
-    samples.push_back({.name = c.name,
-                       .inputs = std::move(inputs),
-                       .run =
-                           [c](const TensorList& in) {
-                             return TensorList{
-                                 conv1d(in[0], c.segments, in[1], in.size() > 2 ? in[2] : Tensor(), c.options)};
-                           },
-                       .reference =
-                           [c](const TensorList& in) {
-                             return TensorList{conv1d_reference(in[0], in[1], in.size() > 2 ? in[2] : Tensor(),
-                                                                make_conv_geometry(c.segments, c.kernel, c.options))};
-                           }});
-  }
-  return samples;
-}
-
-std::vector<ErrorSample> conv1d_errors() {
-  const auto call = [](const Tensor& x, const Tensor& weight, const Tensor& bias, Conv1dOptions options = {}) {
-    return [=] { conv1d(x, Segments::from_lengths({1, 2}), weight, bias, options); };
-  };
-  const Tensor x = zeros({3, 2}), weight = zeros({4, 2, 3}), none;
-  return {
-      {"rank of x", call(zeros({3}), weight, none), ErrorKind::shape, "conv1d: x has the wrong rank; got (3,)"},
-      {"rank of the weight", call(x, zeros({4, 2}), none), ErrorKind::shape, "expected (out, in, kernel)"},
-      {"integers", call(zeros({3, 2}, int64), weight, none), ErrorKind::dtype, "conv1d: needs floating point"},
-      {"mixed dtypes", call(x, zeros({4, 2, 3}, float64), none), ErrorKind::dtype, "got float32 and float64"},
-      {"channels", call(zeros({3, 5}), weight, none), ErrorKind::shape, "x (3, 5) and weight (4, 2, 3)"},
-      {"rows", call(zeros({4, 2}), weight, none), ErrorKind::shape, "rows do not fit the segments"},
-      {"bias", call(x, weight, zeros({3})), ErrorKind::shape, "bias does not fit; got (3,); expected (4,)"},
-      {"bias's dtype", call(x, weight, zeros({4}, float64)), ErrorKind::dtype, "bias has another dtype"},
-      {"kernel", call(x, zeros({4, 2, 0}), none), ErrorKind::argument, "kernel has no taps"},
-      {"stride", call(x, weight, none, {.stride = 0}), ErrorKind::argument, "stride is not positive; got 0"},
-      {"dilation", call(x, weight, none, {.dilation = -2}), ErrorKind::argument, "dilation is not positive; got -2"},
-      {"padding", call(x, weight, none, {.padding_left = -2}), ErrorKind::argument, "padding is negative; got -2"},
-  };
-}
-
-const OpInfo conv1d_info{"conv1d", "y[u] = Σₖ W[:, :, k] x[u·stride + k·dilation − padding] + b in each segment", true,
-                         conv1d_samples, conv1d_errors};
+const OpInfo conv1d_info{"conv1d", "y[u] = Σₖ W[:, :, k] x[u·stride + k·dilation − padding] + b in each segment", true};
 
 }  // namespace
 
@@ -218,14 +131,14 @@ Tensor conv1d(const Tensor& x, const Segments& segments, const Tensor& weight, c
   TensorList inputs = {x, weight};
   if (has_bias) inputs.push_back(bias);
   return record(conv1d_info, inputs, y, [&] {
-    return Gradient{
-        .saved = {x, weight},
-        .backward = [geometry,
-                     has_bias](const BackwardContext& context) { return conv1d_backward(context, geometry, has_bias); },
-        .reference =
-            [geometry](const TensorList& in_) {
-              return TensorList{conv1d_reference(in_[0], in_[1], in_.size() > 2 ? in_[2] : Tensor(), geometry)};
-            }};
+    const auto gradients = [geometry, has_bias](const BackwardContext& context) {
+      return conv1d_backward(context, geometry, has_bias);
+    };
+    const auto reference = [geometry](const TensorList& operands) {
+      return TensorList{
+          conv1d_reference(operands[0], operands[1], operands.size() > 2 ? operands[2] : Tensor(), geometry)};
+    };
+    return Gradient::with_reference({x, weight}, gradients, reference);
   });
 }
 

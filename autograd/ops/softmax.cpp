@@ -1,18 +1,12 @@
 #include "saw/autograd/ops/softmax.h"
 
-#include <limits>
-#include <utility>
-
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/softmax.h"
 #include "saw/autograd/ops/binary.h"
-#include "saw/autograd/ops/compare.h"
 #include "saw/autograd/ops/copy.h"
-#include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/reduce.h"
-#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/autograd/tape/op_info.h"
