@@ -18,8 +18,8 @@ namespace {
 const OpInfo softmax_info{"softmax", "exp(x) / Σ exp(x)", true};
 const OpInfo log_softmax_info{"log_softmax", "x − log Σ exp(x)", true};
 
-/// Rows of the last axis, as kernels want them.
-std::int64_t rows_of(const Tensor& x) { return x.numel() == 0 ? 0 : x.numel() / x.shape().back(); }
+/// How many rows the last axis has, 0 where they are empty.
+std::int64_t row_count(const Tensor& x) { return x.numel() == 0 ? 0 : x.numel() / x.shape().back(); }
 
 /// Both ops: `forward` maps x to y, `backward` maps y and dy to dx, over contiguous rows; `twin` does the same in
 /// recorded ops.
@@ -30,7 +30,7 @@ Tensor over_last_axis(const OpInfo& info, const Tensor& x, const Forward& forwar
     const NoGradGuard no_grad;
     const Tensor input = x.contiguous();
     Tensor output = Tensor::empty(x.shape(), x.dtype());
-    if (rows_of(x) > 0) forward(input.data<T>(), rows_of(x), x.shape().back(), output.mutable_data<T>());
+    if (row_count(x) > 0) forward(input.data<T>(), row_count(x), x.shape().back(), output.mutable_data<T>());
     return output;
   });
   return record(info, {x}, y, [&] {
@@ -40,9 +40,9 @@ Tensor over_last_axis(const OpInfo& info, const Tensor& x, const Forward& forwar
           const Tensor output = context.saved(0);
           const Tensor dy = context.grad_output().contiguous();
           Tensor dx = Tensor::empty(output.shape(), output.dtype());
-          if (rows_of(output) == 0) return {dx};
+          if (row_count(output) == 0) return {dx};
           dispatch_floating(info.name, output.dtype(), [&]<class T>() {
-            backward(output.data<T>(), dy.data<T>(), rows_of(output), output.shape().back(), dx.mutable_data<T>());
+            backward(output.data<T>(), dy.data<T>(), row_count(output), output.shape().back(), dx.mutable_data<T>());
           });
           return {dx};
         },
