@@ -17,6 +17,7 @@ const std::vector<const OpInfo*>& op_registry() {
                               depthwise_conv_ops,
                               dropout_ops,
                               einsum_ops,
+                              elementwise_loss_ops,
                               checkpoint_ops,
                               custom_function_ops,
                               glu_ops,

@@ -4,6 +4,7 @@
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/internal/channel_norm_op.h"
 #include "saw/autograd/ops/internal/families.h"
+#include "saw/autograd/ops/internal/norm_range.h"
 #include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/autograd/ops/view.h"
@@ -57,6 +58,11 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
          x.shape());
   const ChannelNorm norm = channel_by_channel(x, epsilon);
   const NormStatistics own = norm.statistics(x);
+  if (norm.leave_float32(own)) {
+    const Tensor y = batch_norm(to(x, float64), to_float64(weight), to_float64(bias), epsilon, statistics);
+    if (statistics != nullptr) *statistics = {to(statistics->mean, float32), to(statistics->variance, float32)};
+    return to(y, float32);
+  }
   const Tensor y = norm.forward(x, own, weight, bias);
   if (statistics != nullptr && x.size(0) > 0)
     *statistics = {reshape(own.mean, {x.size(1)}), reshape(own.variance, {x.size(1)})};

@@ -198,7 +198,7 @@ Equation parse(std::string_view text, const TensorList& operands) {
   return parsed;
 }
 
-/// One size for each letter over all operands; axes of "..." may also be 1.
+/// One size for each letter over all operands; an axis of size 1 stretches to it.
 void check_sizes(std::string_view text, const std::vector<Named>& operands) {
   std::array<std::int64_t, 128> sizes;
   sizes.fill(-1);
@@ -206,11 +206,10 @@ void check_sizes(std::string_view text, const std::vector<Named>& operands) {
     for (std::size_t i = 0; i < x.axes.size(); ++i) {
       std::int64_t& known = sizes[static_cast<unsigned char>(x.axes[i])];
       const std::int64_t size = x.tensor.shape()[i];
-      const bool dots = x.axes[i] <= '9';
-      if (known != -1 && known != size && !(dots && (known == 1 || size == 1)))
+      if (known != -1 && known != size && known != 1 && size != 1)
         fail(ErrorKind::shape, "einsum: '{}' in '{}' stands for two sizes; got {} and {}",
-             dots ? std::string("...") : std::string(1, x.axes[i]), text, known, size);
-      known = std::max(known, size);
+             x.axes[i] <= '9' ? std::string("...") : std::string(1, x.axes[i]), text, known, size);
+      if (known == -1 || known == 1) known = size;
     }
 }
 

@@ -4,6 +4,7 @@
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/internal/channel_norm_op.h"
 #include "saw/autograd/ops/internal/families.h"
+#include "saw/autograd/ops/internal/norm_range.h"
 #include "saw/autograd/ops/segment.h"
 #include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/unary.h"
@@ -46,6 +47,8 @@ Tensor group_norm(const Tensor& x, const Segments& segments, std::int64_t groups
   check_per_channel("group_norm", "bias", bias, x);
   const ChannelNorm norm{segments, groups, epsilon};
   const NormStatistics own = norm.statistics(x);
+  if (norm.leave_float32(own))
+    return to(group_norm(to(x, float64), segments, groups, to_float64(weight), to_float64(bias), epsilon), float32);
   const Tensor y = norm.forward(x, own, weight, bias);
   return record(group_norm_info, {x, weight, bias}, y, [&] {
     return norm.gradient(x, own, weight, true, [segments, groups, epsilon](const TensorList& in) {

@@ -121,6 +121,8 @@ void check_dtypes(const char* op, const Tensor& a, const Tensor& b) {
 const OpInfo matmul_info{"matmul", "cᵢⱼ = Σₖ aᵢₖ bₖⱼ", true};
 
 const OpInfo linear_info{"linear", "x Wᵀ + b", true};
+const OpInfo outer_info{"outer", "cᵢⱼ = aᵢ bⱼ", true};
+const OpInfo addmm_info{"addmm", "β x + α a b", true};
 
 }  // namespace
 
@@ -204,6 +206,24 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   });
 }
 
-OpList matmul_ops() { return {&matmul_info, &linear_info}; }
+Tensor outer(const Tensor& a, const Tensor& b) {
+  if (a.rank() != 1 || b.rank() != 1)
+    fail(ErrorKind::shape, "outer: needs two vectors; got {} and {}; expected (m,) and (n,)", a.shape(), b.shape());
+  return mul(unsqueeze(a, 1), b);
+}
+
+Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  if (a.rank() != 2 || b.rank() != 2)
+    fail(ErrorKind::shape, "addmm: needs two matrices; got {} and {}; expected (m, k) and (k, n)", a.shape(),
+         b.shape());
+  const Tensor product_of = matmul(a, b);
+  if (broadcast_shapes("addmm", input.shape(), product_of.shape()) != product_of.shape())
+    fail(ErrorKind::shape, "addmm: the input does not broadcast to the product; got {}; expected {} or fewer axes",
+         input.shape(), product_of.shape());
+  if (beta == 0) return alpha == 1 ? product_of : product_of * alpha;  // NaN in an input that does not count is no NaN
+  return (beta == 1 ? input : input * beta) + (alpha == 1 ? product_of : product_of * alpha);
+}
+
+OpList matmul_ops() { return {&matmul_info, &linear_info, &outer_info, &addmm_info}; }
 
 }  // namespace saw

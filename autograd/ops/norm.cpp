@@ -1,14 +1,19 @@
 #include "saw/autograd/ops/norm.h"
 
+#include <limits>
+
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/norm.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/internal/families.h"
+#include "saw/autograd/ops/internal/norm_range.h"
 #include "saw/autograd/ops/internal/optional_data.h"
+#include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/unary.h"
+#include "saw/autograd/ops/view.h"
 #include "saw/autograd/tape/op_info.h"
 #include "saw/autograd/tape/record.h"
 
@@ -31,6 +36,8 @@ Tensor rms_norm_reference(const Tensor& x, const Tensor& weight, double epsilon)
 
 const OpInfo layer_norm_info{"layer_norm", "(x − mean) / √(var + ε) · weight + bias", true};
 const OpInfo rms_norm_info{"rms_norm", "x / √(mean(x²) + ε) · weight", true};
+const OpInfo normalize_info{"normalize", "x / max(‖x‖ₚ, ε)", true};
+const OpInfo cosine_similarity_info{"cosine_similarity", "Σ a·b / (max(‖a‖, ε)·max(‖b‖, ε))", true};
 
 void check_parameter(const char* op, const char* name, const Tensor& parameter, const Tensor& x) {
   if (!parameter.defined()) return;
@@ -62,6 +69,11 @@ Size size_of_rows(const Tensor& x) {
 
 Tensor contiguous_or_undefined(const Tensor& x) { return x.defined() ? x.contiguous() : x; }
 
+/// max(‖x‖ₚ, ε) along an axis that stays.
+Tensor length_at_least(const Tensor& x, double p, std::int64_t axis, double epsilon) {
+  return clamp(norm(x, p, {axis}, true), epsilon, std::numeric_limits<double>::infinity());
+}
+
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {
@@ -77,6 +89,8 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
     kernels::layer_norm_forward(rows.data<T>(), data_or_null<T>(w), data_or_null<T>(b), size.rows, size.columns,
                                 epsilon, y.mutable_data<T>(), means.mutable_data<T>(), rstds.mutable_data<T>());
   });
+  if (squares_leave_float32(rstds))
+    return to(layer_norm(to(x, float64), to_float64(weight), to_float64(bias), epsilon), float32);
   return record(layer_norm_info, {x, weight, bias}, y, [&] {
     enum Saved : std::size_t { input, row_mean, row_rstd, scale };
     const auto kernel = [size](const BackwardContext& context) -> TensorList {
@@ -113,6 +127,7 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
     kernels::rms_norm_forward(rows.data<T>(), data_or_null<T>(w), size.rows, size.columns, epsilon, y.mutable_data<T>(),
                               rstds.mutable_data<T>());
   });
+  if (squares_leave_float32(rstds)) return to(rms_norm(to(x, float64), to_float64(weight), epsilon), float32);
   return record(rms_norm_info, {x, weight}, y, [&] {
     enum Saved : std::size_t { input, row_rstd, scale };
     const auto kernel = [size](const BackwardContext& context) -> TensorList {
@@ -134,6 +149,22 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
   });
 }
 
-OpList norm_ops() { return {&layer_norm_info, &rms_norm_info}; }
+Tensor normalize(const Tensor& x, double p, std::int64_t axis, double epsilon) {
+  normalize_axis("normalize", axis, x.rank());
+  if (!(epsilon >= 0)) fail(ErrorKind::argument, "normalize: epsilon must not be negative; got {}", epsilon);
+  return x / length_at_least(x, p, axis, epsilon);
+}
+
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t axis, double epsilon) {
+  const Shape shape = broadcast_shapes("cosine_similarity", a.shape(), b.shape());
+  normalize_axis("cosine_similarity", axis, shape.size());
+  if (!(epsilon >= 0)) fail(ErrorKind::argument, "cosine_similarity: epsilon must not be negative; got {}", epsilon);
+  const Tensor left = expand(a, shape), right = expand(b, shape);
+  // Unit vectors first: products of long vectors' elements may overflow where their cosine does not.
+  return sum(left / length_at_least(left, 2.0, axis, epsilon) * (right / length_at_least(right, 2.0, axis, epsilon)),
+             {axis});
+}
+
+OpList norm_ops() { return {&layer_norm_info, &rms_norm_info, &normalize_info, &cosine_similarity_info}; }
 
 }  // namespace saw

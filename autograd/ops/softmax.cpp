@@ -58,6 +58,7 @@ bool is_last(std::size_t axis, const Tensor& x) { return axis + 1 == x.rank(); }
 }  // namespace
 
 Tensor softmax(const Tensor& x, std::int64_t axis) {
+  if (x.rank() == 0) return reshape(softmax(reshape(x, {1}), axis), {});
   const std::size_t a = normalize_axis("softmax", axis, x.rank());
   if (!is_last(a, x)) return softmax(x.transpose(axis, -1), -1).transpose(axis, -1);
   return over_last_axis(
@@ -67,6 +68,7 @@ Tensor softmax(const Tensor& x, std::int64_t axis) {
 }
 
 Tensor log_softmax(const Tensor& x, std::int64_t axis) {
+  if (x.rank() == 0) return reshape(log_softmax(reshape(x, {1}), axis), {});
   const std::size_t a = normalize_axis("log_softmax", axis, x.rank());
   if (!is_last(a, x)) return log_softmax(x.transpose(axis, -1), -1).transpose(axis, -1);
   return over_last_axis(

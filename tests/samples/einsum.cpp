@@ -100,7 +100,11 @@ std::vector<Sample> samples_of_einsum(SampleMaker& make) {
           einsum_sample("i,j->ij", {make.normal({3}), make.normal({2})}),
           einsum_sample("ij->", {make.normal({2, 3})}),
           einsum_sample("ij,jk,kl->il", {make.normal({2, 3}), make.normal({3, 2}), make.normal({2, 2})}),
-          einsum_sample("ij,ij->i", {make.normal({2, 3}), make.normal({2, 3})})};
+          einsum_sample("ij,ij->i", {make.normal({2, 3}), make.normal({2, 3})}),
+          einsum_sample("ij,jk->ik", {make.normal({2, 1}), make.normal({3, 4})}),
+          einsum_sample("ij,ij->ij", {make.normal({2, 1}), make.normal({1, 3})}),
+          einsum_sample("bij,bjk->bik", {make.normal({1, 2, 3}), make.normal({2, 1, 2})}),
+          einsum_sample("i,i,i->", {make.normal({1}), make.normal({3}), make.normal({3})})};
 }
 
 std::vector<ErrorSample> einsum_errors() {

@@ -107,10 +107,60 @@ std::vector<ErrorSample> linear_errors() {
            ErrorKind::dtype, "linear: needs"}};
 }
 
+std::vector<Sample> samples_of_outer(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& a, const Tensor& b) {
+    return Sample{.name = name,
+                  .inputs = {a, b},
+                  .run = [](const TensorList& in) { return TensorList{outer(in[0], in[1])}; },
+                  .reference =
+                      [](const TensorList& in) {
+                        return TensorList{naive_product(unsqueeze(in[0].detach(), 1), unsqueeze(in[1].detach(), 0))};
+                      }};
+  };
+  return {sample("vectors", make.normal({3}), make.normal({4})), sample("long", make.normal({2}), make.normal({37})),
+          sample("nothing", make.normal({0}), make.normal({2}))};
+}
+
+std::vector<ErrorSample> outer_errors() {
+  return {{"matrix", [] { outer(zeros({2, 2}), zeros({2})); }, ErrorKind::shape, "outer: needs two vectors"}};
+}
+
+std::vector<Sample> samples_of_addmm(SampleMaker& make) {
+  const auto sample = [](const char* name, const TensorList& inputs, double beta, double alpha) {
+    return Sample{.name = name,
+                  .inputs = inputs,
+                  .run = [=](const TensorList& in) { return TensorList{addmm(in[0], in[1], in[2], beta, alpha)}; },
+                  .reference =
+                      [=](const TensorList& in) {
+                        const NoGradGuard no_grad;
+                        return TensorList{in[0] * beta + naive_product(in[1], in[2]) * alpha};
+                      }};
+  };
+  return {sample("plain", {make.normal({3, 2}), make.normal({3, 4}), make.normal({4, 2})}, 1.0, 1.0),
+          sample("row", {make.normal({2}), make.normal({3, 4}), make.normal({4, 2})}, 0.5, -2.0),
+          sample("number", {make.normal({}), make.normal({3, 4}), make.normal({4, 2})}, 1.0, 3.0)};
+}
+
+std::vector<ErrorSample> addmm_errors() {
+  return {{"rank",
+           [] {
+             addmm(zeros({2, 2}), zeros({2}), zeros({2, 2}));
+           },
+           ErrorKind::shape, "addmm: needs two matrices"},
+          {"input",
+           [] {
+             addmm(zeros({3, 2, 2}), zeros({2, 4}), zeros({4, 2}));
+           },
+           ErrorKind::shape, "addmm: the input does not broadcast"}};
+}
+
 }  // namespace
 
 SampleList matmul_samples() {
-  return {{"matmul", samples_of_matmul, matmul_errors}, {"linear", samples_of_linear, linear_errors}};
+  return {{"matmul", samples_of_matmul, matmul_errors},
+          {"linear", samples_of_linear, linear_errors},
+          {"outer", samples_of_outer, outer_errors},
+          {"addmm", samples_of_addmm, addmm_errors}};
 }
 
 }  // namespace samples

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
 #include <utility>
 
 #include "samples/families.h"
@@ -121,10 +124,86 @@ std::vector<ErrorSample> rms_norm_errors() {
            ErrorKind::argument, "rms_norm: epsilon"}};
 }
 
+/// The unit vectors of a matrix' rows, or its columns, in double.
+Tensor naive_unit(const Tensor& x, double p, bool columns, double epsilon) {
+  std::vector<double> values = doubles_of(x);
+  const auto width = static_cast<std::size_t>(x.size(1));
+  std::map<std::size_t, double> lengths;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    lengths[columns ? i % width : i / width] += std::pow(std::abs(values[i]), p);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] /= std::max(std::pow(lengths[columns ? i % width : i / width], 1 / p), epsilon);
+  return from_doubles(values, x.shape(), x.dtype());
+}
+
+std::vector<Sample> samples_of_normalize(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& x, double p, std::int64_t axis, double epsilon) {
+    return Sample{
+        .name = name,
+        .inputs = {x},
+        .run = [=](const TensorList& in) { return TensorList{normalize(in[0], p, axis, epsilon)}; },
+        .reference = [=](const TensorList& in) { return TensorList{naive_unit(in[0], p, axis == 0, epsilon)}; }};
+  };
+  return {sample("rows", make.normal({4, 5}), 2.0, 1, 1e-12), sample("columns", make.normal({4, 5}), 2.0, 0, 1e-12),
+          sample("third powers", make.away_from({3, 4}, {0.0}), 3.0, -1, 1e-12),
+          sample("shorter than epsilon", make.uniform({3, 4}, 0.1, 0.2), 2.0, 1, 3.0),
+          sample("no rows", make.normal({0, 4}), 2.0, 1, 1e-12)};
+}
+
+std::vector<Sample> samples_of_cosine_similarity(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& a, const Tensor& b, std::int64_t axis) {
+    return Sample{
+        .name = name,
+        .inputs = {a, b},
+        .run = [=](const TensorList& in) { return TensorList{cosine_similarity(in[0], in[1], axis)}; },
+        .reference =
+            [=](const TensorList& in) {
+              const NoGradGuard no_grad;
+              const std::int64_t rows = std::max(in[0].size(0), in[1].size(0));
+              const Tensor left = expand(in[0], {rows, in[0].size(1)}), right = expand(in[1], {rows, in[0].size(1)});
+              const bool columns = axis == 0;
+              const std::vector<double> u = doubles_of(naive_unit(to(left, float64), 2, columns, 1e-8)),
+                                        v = doubles_of(naive_unit(to(right, float64), 2, columns, 1e-8));
+              std::vector<double> sums(static_cast<std::size_t>(columns ? left.size(1) : rows), 0.0);
+              const auto width = static_cast<std::size_t>(left.size(1));
+              for (std::size_t i = 0; i < u.size(); ++i) sums[columns ? i % width : i / width] += u[i] * v[i];
+              return TensorList{from_doubles(sums, {columns ? left.size(1) : rows}, in[0].dtype())};
+            }};
+  };
+  return {sample("rows", make.normal({4, 5}), make.normal({4, 5}), 1),
+          sample("columns", make.normal({4, 5}), make.normal({4, 5}), 0),
+          sample("one beside many", make.normal({1, 5}), make.normal({4, 5}), -1)};
+}
+
+std::vector<ErrorSample> normalize_errors() {
+  return {{"axis", [] { normalize(zeros({3})); }, ErrorKind::argument, "normalize: axis"},
+          {"epsilon",
+           [] {
+             normalize(zeros({2, 3}), 2.0, 1, -1.0);
+           },
+           ErrorKind::argument, "normalize: epsilon"}};
+}
+
+std::vector<ErrorSample> cosine_similarity_errors() {
+  return {{"shapes",
+           [] {
+             cosine_similarity(zeros({2, 3}), zeros({2, 4}));
+           },
+           ErrorKind::shape, "cosine_similarity: "},
+          {"axis",
+           [] {
+             cosine_similarity(zeros({2, 3}), zeros({2, 3}), 2);
+           },
+           ErrorKind::argument, "cosine_similarity: axis"}};
+}
+
 }  // namespace
 
 SampleList norm_samples() {
-  return {{"layer_norm", samples_of_layer_norm, layer_norm_errors}, {"rms_norm", samples_of_rms_norm, rms_norm_errors}};
+  return {{"layer_norm", samples_of_layer_norm, layer_norm_errors},
+          {"rms_norm", samples_of_rms_norm, rms_norm_errors},
+          {"normalize", samples_of_normalize, normalize_errors},
+          {"cosine_similarity", samples_of_cosine_similarity, cosine_similarity_errors}};
 }
 
 }  // namespace samples

@@ -22,6 +22,7 @@ const SampleList& all() {
                               depthwise_conv_samples,
                               dropout_samples,
                               einsum_samples,
+                              elementwise_loss_samples,
                               embedding_samples,
                               glu_samples,
                               group_norm_samples,

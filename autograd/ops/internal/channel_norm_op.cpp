@@ -1,11 +1,13 @@
 #include "saw/autograd/ops/internal/channel_norm_op.h"
 
+#include <cmath>
 #include <utility>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/channel_norm.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/internal/norm_range.h"
 #include "saw/autograd/ops/internal/optional_data.h"
 
 namespace saw {
@@ -81,6 +83,20 @@ NormStatistics ChannelNorm::statistics(const Tensor& x) const {
         {result.mean.mutable_data<T>(), result.mean_low.mutable_data<T>(), result.variance.mutable_data<T>()});
   });
   return result;
+}
+
+bool ChannelNorm::leave_float32(const NormStatistics& statistics) const {
+  if (statistics.variance.dtype() != float32) return false;
+  const float* variance = statistics.variance.data<float>();
+  bool inside = true;
+  for (std::int64_t segment = 0; segment < segments.count(); ++segment) {
+    if (segments.length(segment) == 0) continue;
+    for (std::int64_t i = segment * groups; i < (segment + 1) * groups; ++i) {
+      const double rstd = 1.0 / std::sqrt(static_cast<double>(variance[i]) + epsilon);
+      inside = inside && !leaves_float32(static_cast<float>(rstd));
+    }
+  }
+  return !inside;
 }
 
 Tensor ChannelNorm::forward(const Tensor& x, const NormStatistics& statistics, const Tensor& weight,

@@ -26,6 +26,8 @@ struct ChannelNorm {
   double epsilon;
 
   NormStatistics statistics(const Tensor& x) const;
+  /// Whether those of a float32 tensor need float64.
+  bool leave_float32(const NormStatistics& statistics) const;
   /// The value, with no history.
   Tensor forward(const Tensor& x, const NormStatistics& statistics, const Tensor& weight, const Tensor& bias) const;
   /// For inputs (x, weight, bias). The statistics are a function of x, or given.
