@@ -13,6 +13,7 @@
 #include "saw/autograd/ops/depthwise_conv.h"
 #include "saw/autograd/ops/dropout.h"
 #include "saw/autograd/ops/einsum.h"
+#include "saw/autograd/ops/elementwise_loss.h"
 #include "saw/autograd/ops/embedding.h"
 #include "saw/autograd/ops/glu.h"
 #include "saw/autograd/ops/group_norm.h"

@@ -14,14 +14,15 @@ struct Conv1dOptions {
   std::int64_t padding_left = -1;
   std::int64_t padding_right = -1;
   bool bias = true;
+  std::int64_t groups = 1;  ///< channels in and out are cut into so many groups that do not see each other
 };
 
 /// Convolution over time inside each segment: x (N, in) → (N', out), where N' = N for stride 1 and default padding;
-/// else output_segments() says where the results lie. Parameters `weight` (out, in, kernel) and `bias` (out), uniform
-/// in ± 1/√(in · kernel) at first.
+/// else output_segments() says where the results lie. Parameters `weight` (out, in / groups, kernel) and `bias` (out),
+/// uniform in ± 1/√(in / groups · kernel) at first.
 class Conv1d : public Module {
  public:
-  /// Throws Error(argument) for sizes below 1.
+  /// Throws Error(argument) for sizes below 1 and groups that do not divide the channels.
   Conv1d(std::int64_t in, std::int64_t out, std::int64_t kernel, const Conv1dOptions& options = {});
 
   Tensor forward(const Tensor& x, const Segments& segments) const;

@@ -10,6 +10,8 @@
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/index.h"
+#include "saw/autograd/ops/reduce.h"
+#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/autograd/ops/view.h"
 
@@ -36,6 +38,21 @@ void check_vector(const char* loss, const char* what, const Tensor& vector, cons
          what, vector.shape(), input.shape());
   if (vector.dtype() != input.dtype())
     fail(ErrorKind::dtype, "{}: {} has another dtype than the input; got {}; expected {}", loss, what, vector.dtype(),
+         input.dtype());
+}
+
+void check_rows(const char* loss, const Tensor& input) {
+  check_floating(loss, input);
+  if (input.rank() != 2)
+    fail(ErrorKind::shape, "{}: input has the wrong rank; got {}; expected (N, d)", loss, input.shape());
+}
+
+void check_targets_of_rows(const char* loss, const Tensor& target, const Tensor& input) {
+  if (target.shape() != Shape{input.size(0)})
+    fail(ErrorKind::shape, "{}: the target does not fit; got {}; expected ({},) for input {}", loss, target.shape(),
+         input.size(0), input.shape());
+  if (target.dtype() != input.dtype())
+    fail(ErrorKind::dtype, "{}: the target has another dtype than the input; got {}; expected {}", loss, target.dtype(),
          input.dtype());
 }
 
@@ -74,6 +91,11 @@ Tensor nll(const Tensor& log_probabilities, const Tensor& targets, const NllOpti
     fail(ErrorKind::dtype, "nll: targets are class numbers; got {}; expected int64", targets.dtype());
   const std::int64_t rows = log_probabilities.size(0);
   const std::int64_t classes = log_probabilities.size(1);
+  if (targets.shape() != Shape{rows} && targets.shape() == Shape{classes})
+    fail(ErrorKind::shape,
+         "nll: the input looks transposed; got {} for targets {}; expected (N, C) for targets (N); hint: "
+         "transpose(input, 0, 1)",
+         log_probabilities.shape(), targets.shape());
   if (targets.shape() != Shape{rows})
     fail(ErrorKind::shape, "nll: targets do not fit; got {}; expected ({},) for input {}", targets.shape(), rows,
          log_probabilities.shape());
@@ -96,24 +118,58 @@ Tensor nll(const Tensor& log_probabilities, const Tensor& targets, const NllOpti
 Tensor mse(const Tensor& input, const Tensor& target, Reduction reduction) {
   check_floating("mse", input);
   check_same("mse", "the target", target, input);
-  return reduce(square(input - target), reduction);
+  return mse_loss(input, target, reduction);
 }
 
-Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targets,
-                                        const BinaryCrossEntropyOptions& options) {
-  constexpr const char* name = "binary_cross_entropy_with_logits";
-  check_floating(name, logits);
-  check_same(name, "the target", targets, logits);
-  if (options.weight.defined()) check_same(name, "weight", options.weight, logits);
-  if (options.pos_weight.defined()) check_vector(name, "pos_weight", options.pos_weight, logits);
+Tensor kl_div(const Tensor& input, const Tensor& target, const KlDivOptions& options) {
+  check_floating("kl_div", input);
+  check_same("kl_div", "the target", target, input);
+  Tensor losses;
+  if (options.log_target) {
+    losses = exp(target) * (target - input);
+  } else {
+    // t·log t and t·x are 0 for t = 0, also beside a logarithm of −inf.
+    const Tensor none = equal(target, 0.0);
+    losses = masked_fill(target * (log(masked_fill(target, none, 1.0)) - masked_fill(input, none, 0.0)), none, 0.0);
+  }
+  if (!options.batchmean || options.reduction != Reduction::mean) return reduce(losses, options.reduction);
+  if (input.rank() == 0) fail(ErrorKind::shape, "kl_div: batchmean needs rows; got {}; expected (N, …)", input.shape());
+  return losses.sum() / static_cast<double>(input.size(0));
+}
 
-  // −log σ(x) = softplus(−x) and −log(1 − σ(x)) = x + softplus(−x), so with p the weight of the ones
-  //   p·t·softplus(−x) + (1 − t)·(x + softplus(−x)) = (1 − t)·x + (1 + (p − 1)·t)·softplus(−x)
-  const Tensor ones_count = options.pos_weight.defined() ? (options.pos_weight - 1.0) * targets + 1.0 : Tensor();
-  const Tensor tail = softplus(-logits);
-  Tensor losses = (1.0 - targets) * logits + (ones_count.defined() ? ones_count * tail : tail);
-  if (options.weight.defined()) losses = losses * options.weight;
-  return reduce(losses, options.reduction);
+Tensor cosine_embedding_loss(const Tensor& a, const Tensor& b, const Tensor& target,
+                             const CosineEmbeddingOptions& options) {
+  constexpr const char* name = "cosine_embedding_loss";
+  check_rows(name, a);
+  check_same(name, "the second input", b, a);
+  check_targets_of_rows(name, target, a);
+  const Tensor positive = equal(target, 1.0);
+  if (all(logical_or(positive, equal(target, -1.0))).item() == 0)
+    fail(ErrorKind::argument, "{}: a target is neither 1 nor -1; got targets {}", name, target.shape());
+  // The small number under the roots is PyTorch's: a vector of zeros has a gradient.
+  constexpr double tiny = 1e-12;
+  const Tensor cosine = sum(a * b, {1}) * rsqrt((sum(square(a), {1}) + tiny) * (sum(square(b), {1}) + tiny));
+  return reduce(where(positive, 1.0 - cosine, relu(cosine - options.margin)), options.reduction);
+}
+
+Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                           const TripletMarginOptions& options) {
+  constexpr const char* name = "triplet_margin_loss";
+  check_rows(name, anchor);
+  check_same(name, "the positive", positive, anchor);
+  check_same(name, "the negative", negative, anchor);
+  const auto distance = [&](const Tensor& a, const Tensor& b) { return norm(a - b + options.epsilon, options.p, {1}); };
+  Tensor apart = distance(anchor, negative);
+  if (options.swap) apart = minimum(apart, distance(positive, negative));
+  return reduce(relu(distance(anchor, positive) - apart + options.margin), options.reduction);
+}
+
+Tensor margin_ranking_loss(const Tensor& a, const Tensor& b, const Tensor& target,
+                           const MarginRankingOptions& options) {
+  check_floating("margin_ranking_loss", a);
+  check_same("margin_ranking_loss", "the second input", b, a);
+  check_same("margin_ranking_loss", "the target", target, a);
+  return reduce(relu(target * (b - a) + options.margin), options.reduction);
 }
 
 }  // namespace saw::nn

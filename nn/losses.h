@@ -1,5 +1,6 @@
 #pragma once
 
+#include "saw/autograd/ops/elementwise_loss.h"
 #include "saw/autograd/ops/loss.h"
 #include "saw/autograd/tape/tensor.h"
 
@@ -10,9 +11,15 @@ namespace [[gnu::visibility("default")]] nn {
 // loss over (N, 1) beside (N) would be a wrong number without a complaint. Reductions: mean (default) and sum give a
 // scalar, none gives one value per element (per row for cross_entropy and nll).
 
+using saw::binary_cross_entropy_with_logits;
+using saw::BinaryCrossEntropyOptions;
 using saw::cross_entropy;
 using saw::CrossEntropyOptions;
+using saw::huber_loss;
+using saw::l1_loss;
+using saw::mse_loss;
 using saw::Reduction;
+using saw::smooth_l1_loss;
 
 struct NllOptions {
   Tensor weight = {};                ///< (C), one weight per class
@@ -24,18 +31,45 @@ struct NllOptions {
 /// C − 1 that is not ignore_index throws Error(index).
 Tensor nll(const Tensor& log_probabilities, const Tensor& targets, const NllOptions& options = {});
 
-/// (input − target)² for equal shapes.
+/// mse_loss by its short name.
 Tensor mse(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
 
-struct BinaryCrossEntropyOptions {
-  Tensor weight = {};      ///< of the input's shape: one factor per element
-  Tensor pos_weight = {};  ///< (C), of the input's last axis: how much a 1 counts in this column
+struct KlDivOptions {
+  bool log_target = false;  ///< the targets are logarithms of probabilities too
+  bool batchmean = false;   ///< with Reduction::mean: divided by the rows, as the divergence is defined
   Reduction reduction = Reduction::mean;
 };
-/// −(p · t · log σ(x) + (1 − t) · log(1 − σ(x))) for logits x and targets t in [0, 1] of equal shapes and dtypes; p is
-/// pos_weight. Computed from the logits, without overflow.
-Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targets,
-                                        const BinaryCrossEntropyOptions& options = {});
+/// Kullback-Leibler divergence, element by element: t·(log t − x) for log-probabilities x and probabilities t of equal
+/// shapes; 0 where t is 0.
+Tensor kl_div(const Tensor& input, const Tensor& target, const KlDivOptions& options = {});
+
+struct CosineEmbeddingOptions {
+  double margin = 0.0;
+  Reduction reduction = Reduction::mean;
+};
+/// 1 − cos(a, b) for pairs of target 1, max(0, cos(a, b) − margin) for those of target −1; a, b (N, d), targets (N) of
+/// their dtype. Throws Error(argument) for other targets.
+Tensor cosine_embedding_loss(const Tensor& a, const Tensor& b, const Tensor& target,
+                             const CosineEmbeddingOptions& options = {});
+
+struct TripletMarginOptions {
+  double margin = 1.0;
+  double p = 2.0;  ///< of the distance ‖a − b + epsilon‖ₚ
+  double epsilon = 1e-6;
+  bool swap = false;  ///< the negative counts from the nearer one of anchor and positive (Balntas et al. 2016)
+  Reduction reduction = Reduction::mean;
+};
+/// max(0, margin + ‖anchor − positive‖ − ‖anchor − negative‖), all three (N, d) (Schroff et al. 2015).
+Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                           const TripletMarginOptions& options = {});
+
+struct MarginRankingOptions {
+  double margin = 0.0;
+  Reduction reduction = Reduction::mean;
+};
+/// max(0, −target·(a − b) + margin): a should be the larger where the target is 1, b where it is −1. All of one shape.
+Tensor margin_ranking_loss(const Tensor& a, const Tensor& b, const Tensor& target,
+                           const MarginRankingOptions& options = {});
 
 }  // namespace nn
 }  // namespace saw

@@ -8,6 +8,7 @@
 #include "hwy/highway.h"
 //
 #include "saw/autograd/kernels/row-inl.h"
+#include "saw/autograd/kernels/targets.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saw::kernels::HWY_NAMESPACE {
@@ -159,73 +160,40 @@ void input_gradient_down_columns(const RowChunk<T>& chunk, const InputGradient<T
   });
 }
 
-void sum_moments_float(const RowChunk<float>& chunk, const Moments<float>& moments) {
-  moments_down_columns(chunk, moments);
-}
-void sum_moments_double(const RowChunk<double>& chunk, const Moments<double>& moments) {
-  moments_down_columns(chunk, moments);
-}
-void normalise_float(const RowChunk<float>& chunk, const Normalisation<float>& n, float* y) {
-  normalise_down_columns(chunk, n, y);
-}
-void normalise_double(const RowChunk<double>& chunk, const Normalisation<double>& n, double* y) {
-  normalise_down_columns(chunk, n, y);
-}
-void sum_gradients_float(const RowChunk<float>& chunk, const GradientSums<float>& g) {
-  gradient_sums_down_columns(chunk, g);
-}
-void sum_gradients_double(const RowChunk<double>& chunk, const GradientSums<double>& g) {
-  gradient_sums_down_columns(chunk, g);
-}
-void input_gradient_float(const RowChunk<float>& chunk, const InputGradient<float>& g, float* dx) {
-  input_gradient_down_columns(chunk, g, dx);
-}
-void input_gradient_double(const RowChunk<double>& chunk, const InputGradient<double>& g, double* dx) {
-  input_gradient_down_columns(chunk, g, dx);
-}
-
 }  // namespace saw::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace saw::kernels {
-namespace {
 
-HWY_EXPORT(sum_moments_float);
-HWY_EXPORT(sum_moments_double);
-HWY_EXPORT(normalise_float);
-HWY_EXPORT(normalise_double);
-HWY_EXPORT(sum_gradients_float);
-HWY_EXPORT(sum_gradients_double);
-HWY_EXPORT(input_gradient_float);
-HWY_EXPORT(input_gradient_double);
+template <class T>
+void sum_moments(const RowChunk<T>& chunk, const Moments<T>& moments) {
+  SAW_FOR_TARGET(moments_down_columns<T>)(chunk, moments);
+}
 
-}  // namespace
+template <class T>
+void normalise(const RowChunk<T>& chunk, const Normalisation<T>& numbers, T* y) {
+  SAW_FOR_TARGET(normalise_down_columns<T>)(chunk, numbers, y);
+}
 
-void sum_moments(const RowChunk<float>& chunk, const Moments<float>& moments) {
-  HWY_DYNAMIC_DISPATCH(sum_moments_float)(chunk, moments);
+template <class T>
+void sum_gradients(const RowChunk<T>& chunk, const GradientSums<T>& sums) {
+  SAW_FOR_TARGET(gradient_sums_down_columns<T>)(chunk, sums);
 }
-void sum_moments(const RowChunk<double>& chunk, const Moments<double>& moments) {
-  HWY_DYNAMIC_DISPATCH(sum_moments_double)(chunk, moments);
+
+template <class T>
+void input_gradient(const RowChunk<T>& chunk, const InputGradient<T>& numbers, T* dx) {
+  SAW_FOR_TARGET(input_gradient_down_columns<T>)(chunk, numbers, dx);
 }
-void normalise(const RowChunk<float>& chunk, const Normalisation<float>& n, float* y) {
-  HWY_DYNAMIC_DISPATCH(normalise_float)(chunk, n, y);
-}
-void normalise(const RowChunk<double>& chunk, const Normalisation<double>& n, double* y) {
-  HWY_DYNAMIC_DISPATCH(normalise_double)(chunk, n, y);
-}
-void sum_gradients(const RowChunk<float>& chunk, const GradientSums<float>& g) {
-  HWY_DYNAMIC_DISPATCH(sum_gradients_float)(chunk, g);
-}
-void sum_gradients(const RowChunk<double>& chunk, const GradientSums<double>& g) {
-  HWY_DYNAMIC_DISPATCH(sum_gradients_double)(chunk, g);
-}
-void input_gradient(const RowChunk<float>& chunk, const InputGradient<float>& g, float* dx) {
-  HWY_DYNAMIC_DISPATCH(input_gradient_float)(chunk, g, dx);
-}
-void input_gradient(const RowChunk<double>& chunk, const InputGradient<double>& g, double* dx) {
-  HWY_DYNAMIC_DISPATCH(input_gradient_double)(chunk, g, dx);
-}
+
+#define SAW_INSTANTIATE(T)                                                  \
+  template void sum_moments(const RowChunk<T>&, const Moments<T>&);         \
+  template void normalise(const RowChunk<T>&, const Normalisation<T>&, T*); \
+  template void sum_gradients(const RowChunk<T>&, const GradientSums<T>&);  \
+  template void input_gradient(const RowChunk<T>&, const InputGradient<T>&, T*);
+SAW_INSTANTIATE(float)
+SAW_INSTANTIATE(double)
+#undef SAW_INSTANTIATE
 
 }  // namespace saw::kernels
 #endif

@@ -52,16 +52,16 @@ struct InputGradient {
 };
 
 /// In two walks: what the first finds is near enough to the mean for the second to lose nothing.
-void sum_moments(const RowChunk<float>& chunk, const Moments<float>& moments);
-void sum_moments(const RowChunk<double>& chunk, const Moments<double>& moments);
+template <class T>
+void sum_moments(const RowChunk<T>& chunk, const Moments<T>& moments);
 
-void normalise(const RowChunk<float>& chunk, const Normalisation<float>& numbers, float* y);
-void normalise(const RowChunk<double>& chunk, const Normalisation<double>& numbers, double* y);
+template <class T>
+void normalise(const RowChunk<T>& chunk, const Normalisation<T>& numbers, T* y);
 
-void sum_gradients(const RowChunk<float>& chunk, const GradientSums<float>& sums);
-void sum_gradients(const RowChunk<double>& chunk, const GradientSums<double>& sums);
+template <class T>
+void sum_gradients(const RowChunk<T>& chunk, const GradientSums<T>& sums);
 
-void input_gradient(const RowChunk<float>& chunk, const InputGradient<float>& numbers, float* dx);
-void input_gradient(const RowChunk<double>& chunk, const InputGradient<double>& numbers, double* dx);
+template <class T>
+void input_gradient(const RowChunk<T>& chunk, const InputGradient<T>& numbers, T* dx);
 
 }  // namespace saw::kernels

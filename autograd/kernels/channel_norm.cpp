@@ -46,8 +46,9 @@ class Chunks {
   void for_each(const F& f) const {
     parallel_for(0, count(), grain_, f);
   }
+  /// Chunk i of x, and of dy if it is given.
   template <class T>
-  RowChunk<T> rows_of(std::int64_t i, const T* x, const T* dy) const {
+  RowChunk<T> row_chunk(std::int64_t i, const T* x, const T* dy) const {
     const std::int64_t at = (*this)[i].begin * channels_;
     return {x + at, dy == nullptr ? nullptr : dy + at, (*this)[i].rows, channels_};
   }
@@ -178,7 +179,7 @@ void channel_statistics(const ChannelGroups& groups, const T* x, const ChannelSt
   chunks.for_each([&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       T* to = moments.data() + i * 3 * channels;
-      sum_moments(chunks.rows_of<T>(i, x, nullptr), Moments<T>{to, to + channels, to + 2 * channels});
+      sum_moments(chunks.row_chunk<T>(i, x, nullptr), Moments<T>{to, to + channels, to + 2 * channels});
     }
   });
   for_groups(groups, chunks.per_segment(), [&](std::int64_t segment, std::int64_t first, std::int64_t last) {
@@ -210,7 +211,7 @@ void channel_norm(const ChannelGroups& groups, const T* x, const ChannelStatisti
         if (weight != nullptr)
           for (std::int64_t c = 0; c < channels; ++c) scale[c] *= weight[c];
       }
-      normalise(chunks.rows_of<T>(i, x, nullptr), Normalisation<T>{mean, mean_low, scale, offset},
+      normalise(chunks.row_chunk<T>(i, x, nullptr), Normalisation<T>{mean, mean_low, scale, offset},
                 y + chunks[i].begin * channels);
     }
   });
@@ -243,7 +244,7 @@ void channel_norm_backward(const ChannelGroups& groups, const T* x, const Channe
           spread<T>(groups, segment, rstd.data(), deviation);
         }
         T* to = sums.data() + i * 2 * channels;
-        sum_gradients(chunks.rows_of(i, x, dy), GradientSums<T>{mean, mean_low, deviation, to, to + channels});
+        sum_gradients(chunks.row_chunk(i, x, dy), GradientSums<T>{mean, mean_low, deviation, to, to + channels});
       }
     });
   if (parameters) {
@@ -281,7 +282,7 @@ void channel_norm_backward(const ChannelGroups& groups, const T* x, const Channe
           spread<T>(groups, segment, slopes.data(), slope);
         }
       }
-      input_gradient(chunks.rows_of(i, x, dy), InputGradient<T>{mean, mean_low, scale, offset, slope},
+      input_gradient(chunks.row_chunk(i, x, dy), InputGradient<T>{mean, mean_low, scale, offset, slope},
                      dx + chunks[i].begin * channels);
     }
   });

@@ -13,6 +13,7 @@
 #include "hwy/foreach_target.h"  // compiles what follows once per target
 #include "hwy/highway.h"
 //
+#include "saw/autograd/kernels/targets.h"
 #include "saw/autograd/kernels/tile_matmul-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -20,15 +21,10 @@ namespace saw::kernels::HWY_NAMESPACE {
 
 /// C (m, n) += A (m, k) · B (k, n), or = without `accumulate`; of A the strides are given, B and C have contiguous
 /// rows.
-void multiply_float(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t a_row,
-                    std::int64_t a_column, const float* b, std::int64_t b_row, float* c, std::int64_t c_row,
-                    bool accumulate) {
-  multiply_tile(TileProduct<float>{m, n, k, a, a_row, a_column, b, b_row, c, c_row, accumulate});
-}
-void multiply_double(std::int64_t m, std::int64_t n, std::int64_t k, const double* a, std::int64_t a_row,
-                     std::int64_t a_column, const double* b, std::int64_t b_row, double* c, std::int64_t c_row,
-                     bool accumulate) {
-  multiply_tile(TileProduct<double>{m, n, k, a, a_row, a_column, b, b_row, c, c_row, accumulate});
+template <class T>
+void multiply(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_column,
+              const T* b, std::int64_t b_row, T* c, std::int64_t c_row, bool accumulate) {
+  multiply_tile(TileProduct<T>{m, n, k, a, a_row, a_column, b, b_row, c, c_row, accumulate});
 }
 
 }  // namespace saw::kernels::HWY_NAMESPACE
@@ -37,19 +33,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace saw::kernels {
 namespace {
-
-HWY_EXPORT(multiply_float);
-HWY_EXPORT(multiply_double);
-
-void multiply(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t a_row, std::int64_t a_column,
-              const float* b, std::int64_t b_row, float* c, std::int64_t c_row, bool accumulate) {
-  HWY_DYNAMIC_DISPATCH(multiply_float)(m, n, k, a, a_row, a_column, b, b_row, c, c_row, accumulate);
-}
-void multiply(std::int64_t m, std::int64_t n, std::int64_t k, const double* a, std::int64_t a_row,
-              std::int64_t a_column, const double* b, std::int64_t b_row, double* c, std::int64_t c_row,
-              bool accumulate) {
-  HWY_DYNAMIC_DISPATCH(multiply_double)(m, n, k, a, a_row, a_column, b, b_row, c, c_row, accumulate);
-}
 
 /// Rows that are gathered at a time: they stay in the second cache with the columns of the matrix they meet.
 constexpr std::int64_t block_rows = 64;
@@ -132,7 +115,8 @@ void multiply_windows(const Windows& windows, const T* source, const T* matrix, 
       T* to = in_place ? result + begin * columns : products.data();
       if (bias != nullptr)
         for (std::int64_t row = 0; row < end - begin; ++row) std::copy_n(bias, columns, to + row * columns);
-      multiply(end - begin, columns, width, from, width, 1, matrix, columns, to, columns, bias != nullptr);
+      SAW_FOR_TARGET(multiply<T>)
+      (end - begin, columns, width, from, width, 1, matrix, columns, to, columns, bias != nullptr);
       if (in_place) continue;
       RowCursor cursor(windows.offsets, begin);
       for (std::int64_t row = begin; row < end; ++row, cursor.next(), to += columns) {
@@ -166,8 +150,9 @@ void multiply_transposed_windows(const Windows& windows, const T* source, const 
       const std::int64_t end = std::min(begin + block_rows, task_end);
       if (!direct) gather(windows, source, begin, end, gathered.data());
       const T* from = direct ? source + begin * width : gathered.data();
-      multiply(columns, width, end - begin, gradient + begin * columns, 1, columns, from, width, to, width,
-               begin != task_begin);
+      SAW_FOR_TARGET(multiply<T>)
+      (columns, width, end - begin, gradient + begin * columns, 1, columns, from, width, to, width,
+       begin != task_begin);
     }
   });
   parallel_for(0, size, 16384, [&](std::int64_t begin, std::int64_t end) {

@@ -1,7 +1,6 @@
 #include "saw/autograd/kernels/correlation.h"
 
 #include <cstddef>
-#include <type_traits>
 #include <utility>
 
 #undef HWY_TARGET_INCLUDE
@@ -10,6 +9,7 @@
 #include "hwy/highway.h"
 //
 #include "saw/autograd/kernels/row-inl.h"
+#include "saw/autograd/kernels/targets.h"
 #include "saw/autograd/kernels/tile_matmul-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -121,16 +121,9 @@ void copy_to_strips(const RowCopy<T>& copy) {
   }
 }
 
-void correlate_float(const Correlation<float>& c) { correlate_strips(c); }
-void correlate_double(const Correlation<double>& c) { correlate_strips(c); }
-void copy_rows_float(const RowCopy<float>& copy) { copy_to_strips(copy); }
-void copy_rows_double(const RowCopy<double>& copy) { copy_to_strips(copy); }
-void transpose_float(const float* from, std::int64_t from_row, std::int64_t rows, std::int64_t columns, float* to,
-                     std::int64_t to_row) {
-  transpose_tile(from, from_row, rows, columns, to, to_row);
-}
-void transpose_double(const double* from, std::int64_t from_row, std::int64_t rows, std::int64_t columns, double* to,
-                      std::int64_t to_row) {
+template <class T>
+void transpose_rows(const T* from, std::int64_t from_row, std::int64_t rows, std::int64_t columns, T* to,
+                    std::int64_t to_row) {
   transpose_tile(from, from_row, rows, columns, to, to_row);
 }
 
@@ -139,40 +132,21 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace saw::kernels {
-namespace {
-
-HWY_EXPORT(correlate_float);
-HWY_EXPORT(correlate_double);
-HWY_EXPORT(copy_rows_float);
-HWY_EXPORT(copy_rows_double);
-HWY_EXPORT(transpose_float);
-HWY_EXPORT(transpose_double);
-
-}  // namespace
 
 template <class T>
 void correlate(const Correlation<T>& c) {
-  if constexpr (std::is_same_v<T, float>)
-    HWY_DYNAMIC_DISPATCH(correlate_float)(c);
-  else
-    HWY_DYNAMIC_DISPATCH(correlate_double)(c);
+  SAW_FOR_TARGET(correlate_strips<T>)(c);
 }
 
 template <class T>
 void copy_rows(const RowCopy<T>& copy) {
-  if constexpr (std::is_same_v<T, float>)
-    HWY_DYNAMIC_DISPATCH(copy_rows_float)(copy);
-  else
-    HWY_DYNAMIC_DISPATCH(copy_rows_double)(copy);
+  SAW_FOR_TARGET(copy_to_strips<T>)(copy);
 }
 
 template <class T>
 void transpose_strip(const T* from, std::int64_t from_row, std::int64_t rows, std::int64_t columns, T* to,
                      std::int64_t to_row) {
-  if constexpr (std::is_same_v<T, float>)
-    HWY_DYNAMIC_DISPATCH(transpose_float)(from, from_row, rows, columns, to, to_row);
-  else
-    HWY_DYNAMIC_DISPATCH(transpose_double)(from, from_row, rows, columns, to, to_row);
+  SAW_FOR_TARGET(transpose_rows<T>)(from, from_row, rows, columns, to, to_row);
 }
 
 template void correlate(const Correlation<float>&);

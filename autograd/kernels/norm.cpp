@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
 
 #include "saw/autograd/base/memory.h"
 #include "saw/autograd/base/parallel.h"
@@ -14,6 +13,7 @@
 #include "hwy/highway.h"
 //
 #include "saw/autograd/kernels/row-inl.h"
+#include "saw/autograd/kernels/targets.h"
 
 #ifndef SAW_AUTOGRAD_KERNELS_NORM_CPP_
 #define SAW_AUTOGRAD_KERNELS_NORM_CPP_
@@ -149,28 +149,12 @@ void norm_backward_rows(const NormBackwardRows<T>& rows, std::int64_t begin, std
   }
 }
 
-void norm_rows_float(const NormRows<float>& rows, std::int64_t begin, std::int64_t end) { norm_rows(rows, begin, end); }
-void norm_rows_double(const NormRows<double>& rows, std::int64_t begin, std::int64_t end) {
-  norm_rows(rows, begin, end);
-}
-void norm_backward_rows_float(const NormBackwardRows<float>& rows, std::int64_t begin, std::int64_t end) {
-  norm_backward_rows(rows, begin, end);
-}
-void norm_backward_rows_double(const NormBackwardRows<double>& rows, std::int64_t begin, std::int64_t end) {
-  norm_backward_rows(rows, begin, end);
-}
-
 }  // namespace saw::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace saw::kernels {
 namespace {
-
-HWY_EXPORT(norm_rows_float);
-HWY_EXPORT(norm_rows_double);
-HWY_EXPORT(norm_backward_rows_float);
-HWY_EXPORT(norm_backward_rows_double);
 
 /// A block of rows is one task; the blocks' sums for weight and bias are added in order.
 std::int64_t block_rows(std::int64_t columns) {
@@ -180,10 +164,7 @@ std::int64_t block_rows(std::int64_t columns) {
 template <class T>
 void forward(const NormRows<T>& problem, std::int64_t rows) {
   parallel_for(0, rows, block_rows(problem.columns), [&](std::int64_t begin, std::int64_t end) {
-    if constexpr (std::is_same_v<T, float>)
-      HWY_DYNAMIC_DISPATCH(norm_rows_float)(problem, begin, end);
-    else
-      HWY_DYNAMIC_DISPATCH(norm_rows_double)(problem, begin, end);
+    SAW_FOR_TARGET(norm_rows<T>)(problem, begin, end);
   });
 }
 
@@ -201,10 +182,7 @@ void backward(const NormBackwardRows<T>& problem, std::int64_t rows) {
       part.dbias = part.dweight + columns;
       std::fill_n(part.dweight, 2 * columns, T{0});
     }
-    if constexpr (std::is_same_v<T, float>)
-      HWY_DYNAMIC_DISPATCH(norm_backward_rows_float)(part, begin, end);
-    else
-      HWY_DYNAMIC_DISPATCH(norm_backward_rows_double)(part, begin, end);
+    SAW_FOR_TARGET(norm_backward_rows<T>)(part, begin, end);
   });
   if (!parameters) return;
   T* total = sums.data() + blocks * 2 * columns;

@@ -7,6 +7,8 @@
 #define HWY_TARGET_INCLUDE "saw/autograd/kernels/random.cpp"
 #include "hwy/foreach_target.h"  // compiles what follows once per target
 #include "hwy/highway.h"
+//
+#include "saw/autograd/kernels/targets.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saw::kernels::HWY_NAMESPACE {
@@ -64,8 +66,7 @@ HWY_INLINE void philox_words(std::uint64_t seed, std::uint64_t stream, std::uint
 }
 
 template <class T>
-HWY_INLINE void keep_scaled_of(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale,
-                               T* y) {
+void keep_scaled_elements(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y) {
   constexpr std::int64_t buffer = 1024;  // a multiple of the words of two vectors; stays in the first cache
   HWY_ALIGN std::uint32_t words[buffer];
   for (std::int64_t at = 0; at < count; at += buffer) {
@@ -79,16 +80,6 @@ HWY_INLINE void keep_scaled_of(const KeepMask& mask, std::int64_t begin, std::in
   }
 }
 
-void keep_scaled_float(const KeepMask& mask, std::int64_t begin, std::int64_t count, const float* x, float scale,
-                       float* y) {
-  keep_scaled_of(mask, begin, count, x, scale, y);
-}
-
-void keep_scaled_double(const KeepMask& mask, std::int64_t begin, std::int64_t count, const double* x, double scale,
-                        double* y) {
-  keep_scaled_of(mask, begin, count, x, scale, y);
-}
-
 }  // namespace
 }  // namespace saw::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -97,17 +88,13 @@ HWY_AFTER_NAMESPACE();
 
 namespace saw::kernels {
 
-HWY_EXPORT(keep_scaled_float);
-HWY_EXPORT(keep_scaled_double);
-
-void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const float* x, float scale, float* y) {
-  HWY_DYNAMIC_DISPATCH(keep_scaled_float)(mask, begin, count, x, scale, y);
+template <class T>
+void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y) {
+  SAW_FOR_TARGET(keep_scaled_elements<T>)(mask, begin, count, x, scale, y);
 }
 
-void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const double* x, double scale,
-                 double* y) {
-  HWY_DYNAMIC_DISPATCH(keep_scaled_double)(mask, begin, count, x, scale, y);
-}
+template void keep_scaled(const KeepMask&, std::int64_t, std::int64_t, const float*, float, float*);
+template void keep_scaled(const KeepMask&, std::int64_t, std::int64_t, const double*, double, double*);
 
 }  // namespace saw::kernels
 

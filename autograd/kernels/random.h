@@ -15,8 +15,7 @@ struct KeepMask {
 
 /// y[i] = x[i]·scale where element begin + i of the stream is kept, else 0. `begin` must be a multiple of 4. y may be
 /// x.
-void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const float* x, float scale, float* y);
-void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const double* x, double scale,
-                 double* y);
+template <class T>
+void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y);
 
 }  // namespace saw::kernels

@@ -1,8 +1,6 @@
 #include "saw/autograd/ops/conv.h"
 
 #include <algorithm>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "saw/autograd/base/internal/check.h"
@@ -13,13 +11,14 @@
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/depthwise_conv.h"
 #include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/internal/conv_geometry.h"
 #include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/shape.h"
-#include "saw/autograd/ops/statistics.h"
+#include "saw/autograd/ops/slice.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/autograd/tape/record.h"
 
@@ -108,96 +107,49 @@ TensorList conv1d_backward(const BackwardContext& context, const ConvGeometry& g
   return gradients;
 }
 
-// ---- registry ----
+const OpInfo conv1d_info{"conv1d", "y[u] = Σₖ W[:, :, k] x[u·stride + k·dilation − padding] + b in each segment", true};
 
-std::vector<Sample> conv1d_samples(SampleMaker& make) {
-  struct Case {
-    std::string name;
-    Segments segments;
-    std::int64_t in, out, kernel;
-    bool bias = true;
-    Conv1dOptions options = {};
+/// Each group by itself, side by side.
+Tensor grouped_conv1d(const Tensor& x, const Segments& segments, const Tensor& weight, const Tensor& bias,
+                      const Conv1dOptions& options) {
+  const std::int64_t groups = options.groups, out = weight.size(0);
+  if (groups < 1 || out % groups != 0 || x.size(1) % groups != 0)
+    fail(ErrorKind::argument, "conv1d: groups do not divide the channels; got {} groups for x {} and weight {}", groups,
+         x.shape(), weight.shape());
+  if (x.size(1) != weight.size(1) * groups)
+    fail(ErrorKind::shape,
+         "conv1d: channels differ; got x {} and weight {} in {} groups; expected (rows, in) and (out, in / groups, "
+         "kernel)",
+         x.shape(), weight.shape(), groups);
+  Conv1dOptions each = options;
+  each.groups = 1;
+  if (groups == x.size(1) && groups == out) return depthwise_conv1d(x, segments, weight, bias, each);
+  const auto part = [groups](const Tensor& values, std::int64_t axis, std::int64_t group) {
+    const std::int64_t width = values.size(axis) / groups;
+    return slice(values, axis, group * width, (group + 1) * width);
   };
-  const Segments ragged = Segments::from_lengths({4, 0, 1, 6, 2});
-  const std::vector<Case> cases = {
-      {"same length", ragged, 3, 2, 3},
-      {"even kernel, no bias", ragged, 2, 3, 4, false},
-      {"kernel 1", ragged, 2, 2, 1},
-      {"causal padding", ragged, 2, 3, 3, true, {.padding_right = 0}},
-      {"looking ahead", ragged, 2, 3, 3, true, {.padding_left = 0}},
-      {"no padding, kernel longer than some sequences", ragged, 2, 3, 3, true, {.padding_left = 0, .padding_right = 0}},
-      {"no output", ragged, 2, 3, 8, true, {.padding_left = 0, .padding_right = 0}},
-      {"stride 2", ragged, 3, 2, 3, true, {.stride = 2}},
-      {"stride beyond the kernel", ragged, 2, 2, 2, true, {.stride = 3, .padding_left = 1, .padding_right = 1}},
-      {"stride 4",
-       Segments::from_lengths({9, 5}),
-       1,
-       2,
-       6,
-       false,
-       {.stride = 4, .padding_left = 1, .padding_right = 2}},
-      {"dilation", ragged, 2, 3, 3, true, {.dilation = 2}},
-      {"dilation and stride",
-       ragged,
-       2,
-       2,
-       3,
-       true,
-       {.stride = 2, .dilation = 3, .padding_left = 4, .padding_right = 3}},
-      {"much padding", ragged, 1, 2, 2, true, {.padding_left = 5, .padding_right = 4}},
-      {"one channel", Segments::single(5), 1, 1, 5},
-      {"no rows", Segments::from_lengths({0, 0}), 2, 3, 3},
-      {"no segments", Segments(), 2, 3, 3},
-  };
-  std::vector<Sample> samples;
-  for (const Case& c : cases) {
-    TensorList inputs = {make.normal({c.segments.rows(), c.in}), make.normal({c.out, c.in, c.kernel})};
-    if (c.bias) inputs.push_back(make.normal({c.out}));
-    samples.push_back({.name = c.name,
-                       .inputs = std::move(inputs),
-                       .run =
-                           [c](const TensorList& in) {
-                             return TensorList{
-                                 conv1d(in[0], c.segments, in[1], in.size() > 2 ? in[2] : Tensor(), c.options)};
-                           },
-                       .reference =
-                           [c](const TensorList& in) {
-                             return TensorList{conv1d_reference(in[0], in[1], in.size() > 2 ? in[2] : Tensor(),
-                                                                make_conv_geometry(c.segments, c.kernel, c.options))};
-                           }});
-  }
-  return samples;
+  TensorList parts;
+  for (std::int64_t g = 0; g < groups; ++g)
+    parts.push_back(
+        conv1d(part(x, 1, g), segments, part(weight, 0, g), bias.defined() ? part(bias, 0, g) : Tensor(), each));
+  return cat(parts, 1);
 }
 
-std::vector<ErrorSample> conv1d_errors() {
-  const auto call = [](const Tensor& x, const Tensor& weight, const Tensor& bias, Conv1dOptions options = {}) {
-    return [=] { conv1d(x, Segments::from_lengths({1, 2}), weight, bias, options); };
-  };
-  const Tensor x = zeros({3, 2}), weight = zeros({4, 2, 3}), none;
-  return {
-      {"rank of x", call(zeros({3}), weight, none), ErrorKind::shape, "conv1d: x has the wrong rank; got (3,)"},
-      {"rank of the weight", call(x, zeros({4, 2}), none), ErrorKind::shape, "expected (out, in, kernel)"},
-      {"integers", call(zeros({3, 2}, int64), weight, none), ErrorKind::dtype, "conv1d: needs floating point"},
-      {"mixed dtypes", call(x, zeros({4, 2, 3}, float64), none), ErrorKind::dtype, "got float32 and float64"},
-      {"channels", call(zeros({3, 5}), weight, none), ErrorKind::shape, "x (3, 5) and weight (4, 2, 3)"},
-      {"rows", call(zeros({4, 2}), weight, none), ErrorKind::shape, "rows do not fit the segments"},
-      {"bias", call(x, weight, zeros({3})), ErrorKind::shape, "bias does not fit; got (3,); expected (4,)"},
-      {"bias's dtype", call(x, weight, zeros({4}, float64)), ErrorKind::dtype, "bias has another dtype"},
-      {"kernel", call(x, zeros({4, 2, 0}), none), ErrorKind::argument, "kernel has no taps"},
-      {"stride", call(x, weight, none, {.stride = 0}), ErrorKind::argument, "stride is not positive; got 0"},
-      {"dilation", call(x, weight, none, {.dilation = -2}), ErrorKind::argument, "dilation is not positive; got -2"},
-      {"padding", call(x, weight, none, {.padding_left = -2}), ErrorKind::argument, "padding is negative; got -2"},
-  };
-}
+const OpInfo conv_transpose1d_info{
+    "conv_transpose1d", "y[t·stride + k·dilation − padding] += W[:, :, k]ᵀ x[t], + b, in each segment", true};
 
-const OpInfo conv1d_info{"conv1d", "y[u] = Σₖ W[:, :, k] x[u·stride + k·dilation − padding] + b in each segment", true,
-                         conv1d_samples, conv1d_errors};
+std::int64_t transposed_length(std::int64_t length, std::int64_t kernel, const ConvTranspose1dOptions& options) {
+  if (length == 0) return 0;
+  return std::max<std::int64_t>(0, (length - 1) * options.stride - 2 * options.padding +
+                                       (kernel - 1) * options.dilation + options.output_padding + 1);
+}
 
 }  // namespace
 
 Tensor conv1d(const Tensor& x, const Segments& segments, const Tensor& weight, const Tensor& bias,
               const Conv1dOptions& options) {
   check_conv_operands("conv1d", x, segments, weight, bias, "(out, in, kernel)");
+  if (options.groups != 1) return grouped_conv1d(x, segments, weight, bias, options);
   if (x.size(1) != weight.size(1))
     fail(ErrorKind::shape, "conv1d: channels differ; got x {} and weight {}; expected (rows, in) and (out, in, kernel)",
          x.shape(), weight.shape());
@@ -218,17 +170,71 @@ Tensor conv1d(const Tensor& x, const Segments& segments, const Tensor& weight, c
   TensorList inputs = {x, weight};
   if (has_bias) inputs.push_back(bias);
   return record(conv1d_info, inputs, y, [&] {
-    return Gradient{
-        .saved = {x, weight},
-        .backward = [geometry,
-                     has_bias](const BackwardContext& context) { return conv1d_backward(context, geometry, has_bias); },
-        .reference =
-            [geometry](const TensorList& in_) {
-              return TensorList{conv1d_reference(in_[0], in_[1], in_.size() > 2 ? in_[2] : Tensor(), geometry)};
-            }};
+    const auto gradients = [geometry, has_bias](const BackwardContext& context) {
+      return conv1d_backward(context, geometry, has_bias);
+    };
+    const auto reference = [geometry](const TensorList& operands) {
+      return TensorList{
+          conv1d_reference(operands[0], operands[1], operands.size() > 2 ? operands[2] : Tensor(), geometry)};
+    };
+    return Gradient::with_reference({x, weight}, gradients, reference);
   });
 }
 
-OpList conv_ops() { return {&conv1d_info}; }
+Segments conv_transpose1d_segments(const Segments& segments, std::int64_t kernel,
+                                   const ConvTranspose1dOptions& options) {
+  constexpr const char* name = "conv_transpose1d";
+  check_conv_options(name, kernel, {.stride = options.stride, .dilation = options.dilation});
+  if (options.padding < 0) fail(ErrorKind::argument, "{}: padding is negative; got {}", name, options.padding);
+  if (options.output_padding < 0 || options.output_padding >= std::max(options.stride, options.dilation))
+    fail(ErrorKind::argument, "{}: output_padding must be below stride or dilation; got {} for stride {}, dilation {}",
+         name, options.output_padding, options.stride, options.dilation);
+  std::vector<std::int64_t> lengths = segments.lengths();
+  for (std::int64_t& length : lengths) length = transposed_length(length, kernel, options);
+  return Segments::from_lengths(lengths);
+}
+
+Tensor conv_transpose1d(const Tensor& x, const Segments& segments, const Tensor& weight, const Tensor& bias,
+                        const ConvTranspose1dOptions& options) {
+  check_conv_operands("conv_transpose1d", x, segments, weight, Tensor(), "(in, out / groups, kernel)");
+  const std::int64_t in = weight.size(0), width = weight.size(1), kernel = weight.size(2), groups = options.groups;
+  if (x.size(1) != in)
+    fail(
+        ErrorKind::shape,
+        "conv_transpose1d: channels differ; got x {} and weight {}; expected (rows, in) and (in, out / groups, kernel)",
+        x.shape(), weight.shape());
+  if (groups < 1 || in % groups != 0)
+    fail(ErrorKind::argument, "conv_transpose1d: groups do not divide the channels; got {} groups for x {}", groups,
+         x.shape());
+  if (bias.defined() && (bias.dtype() != x.dtype() || bias.shape() != Shape{width * groups}))
+    fail(bias.dtype() != x.dtype() ? ErrorKind::dtype : ErrorKind::shape,
+         "conv_transpose1d: bias does not fit; got {} {}; expected {} {}", to_string(bias.dtype()), bias.shape(),
+         to_string(x.dtype()), Shape{width * groups});
+  const Segments result = conv_transpose1d_segments(segments, kernel, options);
+
+  // Every row times every tap, and where each of these products is added; those beyond a segment's ends are left out.
+  std::vector<std::int64_t> products, places;
+  for (std::int64_t s = 0; s < segments.count(); ++s)
+    for (std::int64_t t = 0; t < segments.length(s); ++t)
+      for (std::int64_t tap = 0; tap < kernel; ++tap) {
+        const std::int64_t place = t * options.stride + tap * options.dilation - options.padding;
+        if (place < 0 || place >= result.length(s)) continue;
+        products.push_back((segments.begin(s) + t) * kernel + tap);
+        places.push_back(result.begin(s) + place);
+      }
+  const Tensor which = tensor(products), to_rows = tensor(places);
+  TensorList parts;
+  for (std::int64_t g = 0; g < groups; ++g) {
+    const std::int64_t begin = g * (in / groups), end = begin + in / groups;
+    const Tensor matrix = reshape(permute(slice(weight, 0, begin, end), {0, 2, 1}), {in / groups, kernel * width});
+    const Tensor by_tap = reshape(matmul(slice(x, 1, begin, end), matrix), {x.size(0) * kernel, width});
+    const Tensor start = zeros({result.rows(), width}, x.dtype());
+    parts.push_back(products.empty() ? start : index_add(start, 0, to_rows, index_select(by_tap, 0, which)));
+  }
+  const Tensor y = groups == 1 ? parts[0] : cat(parts, 1);
+  return bias.defined() ? y + bias : y;
+}
+
+OpList conv_ops() { return {&conv1d_info, &conv_transpose1d_info}; }
 
 }  // namespace saw

@@ -12,6 +12,8 @@ struct Conv1dOptions {
   /// every length; when both are −1, half on either side and an odd one on the right.
   std::int64_t padding_left = -1;
   std::int64_t padding_right = -1;
+  /// Channels in and out are cut into so many groups, and a group sees its own channels only.
+  std::int64_t groups = 1;
 };
 
 /// How many positions a convolution gives for a sequence of `length`: ⌊(length + padding − (kernel − 1)·dilation − 1) /
@@ -24,8 +26,30 @@ Segments conv1d_segments(const Segments& segments, std::int64_t kernel, const Co
 /// Convolution over time (cross-correlation, as in every neural library) inside each segment:
 /// x (N, in), weight (out, in, kernel) as PyTorch stores it, bias (out) or undefined → (N', out) with rows as
 /// conv1d_segments says: y[u] = Σₖ weight[:, :, k] · x[u·stride + k·dilation − padding_left] + bias, x being 0 beyond
-/// the segment's ends.
+/// the segment's ends. With groups the weight is (out, in / groups, kernel); `in` groups and as many channels out are a
+/// depthwise convolution. Throws Error(argument) when groups do not divide the channels.
 Tensor conv1d(const Tensor& x, const Segments& segments, const Tensor& weight, const Tensor& bias = {},
               const Conv1dOptions& options = {});
+
+/// PyTorch's options.
+struct ConvTranspose1dOptions {
+  std::int64_t stride = 1;
+  std::int64_t padding = 0;         ///< positions that are cut off at either end
+  std::int64_t output_padding = 0;  ///< positions more on the right: below stride or dilation
+  std::int64_t groups = 1;
+  std::int64_t dilation = 1;
+};
+
+/// The segments of conv_transpose1d's result: of (length − 1)·stride − 2·padding + (kernel − 1)·dilation +
+/// output_padding + 1 rows each; an empty one stays empty. Throws Error(argument) as conv_transpose1d does.
+Segments conv_transpose1d_segments(const Segments& segments, std::int64_t kernel,
+                                   const ConvTranspose1dOptions& options = {});
+
+/// Transposed convolution over time inside each segment, which undoes the shapes of a strided one: x (N, in), weight
+/// (in, out / groups, kernel) as PyTorch stores it, bias (out) or undefined → (N', out) with rows as
+/// conv_transpose1d_segments says: row t of x is added, times weight[:, :, k], to row t·stride + k·dilation − padding.
+/// Throws Error(shape), Error(dtype), and Error(argument) for options out of range.
+Tensor conv_transpose1d(const Tensor& x, const Segments& segments, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTranspose1dOptions& options = {});
 
 }  // namespace saw

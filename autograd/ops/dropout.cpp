@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
@@ -11,7 +10,6 @@
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/internal/families.h"
-#include "saw/autograd/ops/view.h"
 #include "saw/autograd/tape/op_info.h"
 #include "saw/autograd/tape/record.h"
 
@@ -40,54 +38,7 @@ Draw checked_draw(const char* op, double probability, bool rescale, Generator& g
   return {probability, rescale, generator.seed(), generator.next_stream()};
 }
 
-/// Element i kept as the stream's element i / columns says; the oracle.
-Tensor dropout_reference(const Tensor& x, const Draw& draw, std::int64_t columns) {
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
-  const RandomStream stream(draw.seed, draw.stream);
-  dispatch_floating("dropout", x.dtype(), [&]<class T>() {
-    const std::vector<T> values = x.to_vector<T>();
-    T* out = y.mutable_data<T>();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const auto element = static_cast<std::uint64_t>(i) / static_cast<std::uint64_t>(columns);
-      const bool kept = stream.block(element / 4)[element % 4] >= draw.threshold();
-      out[i] = kept ? static_cast<T>(values[i] * static_cast<T>(draw.scale())) : T{0};
-    }
-  });
-  return y;
-}
-
-// ---- dropout ----
-
-std::vector<Sample> dropout_samples(SampleMaker& make) {
-  // A generator made anew in every call: the mask must be the same each time.
-  const auto sample = [](const char* name, const Tensor& x, double probability) {
-    return Sample{.name = name,
-                  .inputs = {x},
-                  .run =
-                      [probability](const TensorList& in) {
-                        Generator generator(7, 3);
-                        return TensorList{dropout(in[0], probability, generator)};
-                      },
-                  .reference =
-                      [probability](const TensorList& in) {
-                        return TensorList{dropout_reference(in[0], {probability, true, 7, 3}, 1)};
-                      }};
-  };
-  return {sample("half", make.normal({5, 7}), 0.5),  sample("a third", make.normal({3, 4, 3}), 1.0 / 3.0),
-          sample("never", make.normal({2, 3}), 0.0), sample("always", make.normal({2, 3}), 1.0),
-          sample("scalar", make.normal({}), 0.2),    sample("empty", make.normal({0, 3}), 0.5),
-          sample("long", make.normal({3, 700}), 0.1)};
-}
-
-std::vector<ErrorSample> dropout_errors() {
-  return {{"negative", [] { dropout(zeros({2}), -0.1); }, ErrorKind::argument, "dropout: the probability"},
-          {"above 1", [] { dropout(zeros({2}), 1.5); }, ErrorKind::argument, "dropout: the probability"},
-          {"nan", [] { dropout(zeros({2}), std::nan("")); }, ErrorKind::argument, "dropout: the probability"},
-          {"dtype", [] { dropout(zeros({2}, int64), 0.5); }, ErrorKind::dtype, "dropout: needs floating point"}};
-}
-
-const OpInfo dropout_info{"dropout", "x / (1 − p) with probability 1 − p, else 0", true, dropout_samples,
-                          dropout_errors};
+const OpInfo dropout_info{"dropout", "x / (1 − p) with probability 1 − p, else 0", true};
 
 /// Linear in x, and so its own gradient.
 Tensor dropped(const Tensor& x, const Draw& draw) {
@@ -102,63 +53,12 @@ Tensor dropped(const Tensor& x, const Draw& draw) {
     });
   });
   return record(dropout_info, {x}, y, [&] {
-    Gradient gradient;
-    gradient.backward = [draw](const BackwardContext& context) -> TensorList {
-      return {dropped(context.grad_output(), draw)};
-    };
-    gradient.plain = true;
-    return gradient;
+    return Gradient::of_ops(
+        {}, [draw](const BackwardContext& context) -> TensorList { return {dropped(context.grad_output(), draw)}; });
   });
 }
 
-// ---- row_dropout ----
-
-std::vector<Sample> row_dropout_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, double probability, bool rescale) {
-    std::int64_t columns = 1;
-    for (std::size_t axis = 1; axis < x.rank(); ++axis) columns *= x.shape()[axis];
-    return Sample{.name = name,
-                  .inputs = {x},
-                  .run =
-                      [=](const TensorList& in) {
-                        Generator generator(7, 5);
-                        return TensorList{row_dropout(in[0], probability, rescale, generator)};
-                      },
-                  .reference =
-                      [=](const TensorList& in) {
-                        return TensorList{dropout_reference(in[0], {probability, rescale, 7, 5}, columns)};
-                      }};
-  };
-  return {
-      sample("rescaled", make.normal({9, 3}), 0.5, true),      sample("word dropout", make.normal({9, 3}), 0.3, false),
-      sample("three axes", make.normal({6, 2, 2}), 0.5, true), sample("one axis", make.normal({11}), 0.5, true),
-      sample("never", make.normal({3, 2}), 0.0, true),         sample("always", make.normal({3, 2}), 1.0, true),
-      sample("empty", make.normal({0, 3}), 0.5, true)};
-}
-
-std::vector<ErrorSample> row_dropout_errors() {
-  return {{"above 1",
-           [] {
-             Generator generator(1);
-             row_dropout(zeros({2, 2}), 1.1, true, generator);
-           },
-           ErrorKind::argument, "row_dropout: the probability"},
-          {"scalar",
-           [] {
-             Generator generator(1);
-             row_dropout(zeros({}), 0.5, true, generator);
-           },
-           ErrorKind::shape, "row_dropout: needs rows"},
-          {"dtype",
-           [] {
-             Generator generator(1);
-             row_dropout(zeros({2, 2}, boolean), 0.5, true, generator);
-           },
-           ErrorKind::dtype, "row_dropout: needs floating point"}};
-}
-
-const OpInfo row_dropout_info{"row_dropout", "x[r, …] kept with probability 1 − p, else 0", true, row_dropout_samples,
-                              row_dropout_errors};
+const OpInfo row_dropout_info{"row_dropout", "x[r, …] kept with probability 1 − p, else 0", true};
 
 Tensor rows_dropped(const Tensor& x, const Draw& draw) {
   const Tensor source = contiguous(x.detach());
@@ -181,12 +81,9 @@ Tensor rows_dropped(const Tensor& x, const Draw& draw) {
     });
   });
   return record(row_dropout_info, {x}, y, [&] {
-    Gradient gradient;
-    gradient.backward = [draw](const BackwardContext& context) -> TensorList {
+    return Gradient::of_ops({}, [draw](const BackwardContext& context) -> TensorList {
       return {rows_dropped(context.grad_output(), draw)};
-    };
-    gradient.plain = true;
-    return gradient;
+    });
   });
 }
 

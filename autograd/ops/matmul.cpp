@@ -10,10 +10,8 @@
 #include "saw/autograd/kernels/gemm_log.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/copy.h"
-#include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/reduce.h"
-#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/autograd/tape/record.h"
 
@@ -21,44 +19,6 @@ namespace saw {
 namespace {
 
 // ---- references ----
-
-/// Three loops in double over broadcast copies; both operands at least 2-D.
-Tensor naive_product(const Tensor& a, const Tensor& b) {
-  const std::int64_t m = a.size(-2), k = a.size(-1), n = b.size(-1);
-  Shape batch_a = a.shape(), batch_b = b.shape();
-  for (int i = 0; i < 2; ++i) {
-    batch_a.erase(batch_a.size() - 1);
-    batch_b.erase(batch_b.size() - 1);
-  }
-  const Shape batch = broadcast_shapes("matmul", batch_a, batch_b);
-  const auto full = [&](const Tensor& x, std::int64_t rows, std::int64_t columns) {
-    Shape shape = batch;
-    shape.push_back(rows);
-    shape.push_back(columns);
-    return to(expand(x.detach(), shape), float64).to_vector<double>();
-  };
-  const auto va = full(a, m, k), vb = full(b, k, n);
-  std::vector<double> result(static_cast<std::size_t>(batch.numel() * m * n), 0.0);
-  for (std::int64_t s = 0; s < batch.numel(); ++s)
-    for (std::int64_t i = 0; i < m; ++i)
-      for (std::int64_t j = 0; j < n; ++j)
-        for (std::int64_t p = 0; p < k; ++p)
-          result[static_cast<std::size_t>((s * m + i) * n + j)] +=
-              va[static_cast<std::size_t>((s * m + i) * k + p)] * vb[static_cast<std::size_t>((s * k + p) * n + j)];
-  Shape shape = batch;
-  shape.push_back(m);
-  shape.push_back(n);
-  return to(tensor(result, shape), a.dtype());
-}
-
-Tensor matmul_reference(const Tensor& a, const Tensor& b) {
-  Tensor left = a.rank() == 1 ? unsqueeze(a, 0) : a;
-  Tensor right = b.rank() == 1 ? unsqueeze(b, 1) : b;
-  Tensor result = naive_product(left, right);
-  if (a.rank() == 1) result = squeeze(result, -2);
-  if (b.rank() == 1) result = squeeze(result, -1);
-  return result;
-}
 
 TensorList linear_reference(const TensorList& in) {
   const Tensor product = matmul(in[0], transpose(in[1], 0, 1));
@@ -150,7 +110,8 @@ std::int64_t row_count(const Tensor& x) {
   for (std::size_t axis = 0; axis + 1 < x.rank(); ++axis) count *= x.shape()[axis];
   return count;
 }
-Tensor rows_of(const Tensor& x) { return reshape(x, {row_count(x), x.size(-1)}); }
+/// x as a matrix of its rows.
+Tensor flat_rows(const Tensor& x) { return reshape(x, {row_count(x), x.size(-1)}); }
 
 void check_dtypes(const char* op, const Tensor& a, const Tensor& b) {
   if (!is_floating(a.dtype()) || a.dtype() != b.dtype())
@@ -158,99 +119,11 @@ void check_dtypes(const char* op, const Tensor& a, const Tensor& b) {
          a.dtype(), b.dtype());
 }
 
-// ---- samples ----
+const OpInfo matmul_info{"matmul", "cᵢⱼ = Σₖ aᵢₖ bₖⱼ", true};
 
-Sample matmul_sample(std::string name, TensorList inputs) {
-  return {.name = std::move(name),
-          .inputs = std::move(inputs),
-          .run = [](const TensorList& in) { return TensorList{matmul(in[0], in[1])}; },
-          .reference = [](const TensorList& in) { return TensorList{matmul_reference(in[0], in[1])}; }};
-}
-
-std::vector<Sample> matmul_samples(SampleMaker& make) {
-  return {matmul_sample("matrix, matrix", {make.normal({3, 4}), make.normal({4, 5})}),
-          matmul_sample("vector, vector", {make.normal({4}), make.normal({4})}),
-          matmul_sample("matrix, vector", {make.normal({3, 4}), make.normal({4})}),
-          matmul_sample("vector, matrix", {make.normal({4}), make.normal({4, 3})}),
-          matmul_sample("batch, matrix", {make.normal({2, 3, 4}), make.normal({4, 2})}),
-          matmul_sample("batch, vector", {make.normal({2, 3, 4}), make.normal({4})}),
-          matmul_sample("broadcast batches", {make.normal({2, 1, 3, 4}), make.normal({3, 4, 2})}),
-          matmul_sample("empty rows", {make.normal({0, 4}), make.normal({4, 2})}),
-          matmul_sample("empty inner axis", {make.normal({3, 0}), make.normal({0, 2})}),
-          matmul_sample("batch, matrix, empty inner axis", {make.normal({2, 3, 0}), make.normal({0, 4})}),
-          matmul_sample("size 1", {make.normal({1, 1}), make.normal({1, 1})}),
-          matmul_sample("tiles", {make.normal({40, 3}), make.normal({3, 33})})};
-}
-
-std::vector<ErrorSample> matmul_errors() {
-  return {{"inner sizes",
-           [] {
-             matmul(zeros({2, 3}), zeros({4, 5}));
-           },
-           ErrorKind::shape, "matmul: inner sizes differ"},
-          {"scalar", [] { matmul(zeros({}), zeros({2})); }, ErrorKind::shape, "matmul: needs at least 1 dimension"},
-          {"dtypes",
-           [] {
-             matmul(zeros({2, 2}), zeros({2, 2}, float64));
-           },
-           ErrorKind::dtype, "float32 and float64"},
-          {"batches",
-           [] {
-             matmul(zeros({2, 3, 4}), zeros({3, 4, 5}));
-           },
-           ErrorKind::shape, "do not broadcast"}};
-}
-
-const OpInfo matmul_info{"matmul", "cᵢⱼ = Σₖ aᵢₖ bₖⱼ", true, matmul_samples, matmul_errors};
-
-Sample linear_sample(std::string name, TensorList inputs) {
-  return {
-      .name = std::move(name),
-      .inputs = std::move(inputs),
-      .run = [](const TensorList& in) { return TensorList{linear(in[0], in[1], in.size() > 2 ? in[2] : Tensor())}; },
-      .reference =
-          [](const TensorList& in) {
-            const Tensor y = naive_product(in[0].rank() == 1 ? unsqueeze(in[0], 0) : in[0], transpose(in[1], 0, 1));
-            const Tensor shaped = in[0].rank() == 1 ? squeeze(y, 0) : y;
-            return TensorList{in.size() > 2 ? shaped + in[2] : shaped};
-          }};
-}
-
-std::vector<Sample> linear_samples(SampleMaker& make) {
-  return {linear_sample("rows", {make.normal({5, 4}), make.normal({3, 4}), make.normal({3})}),
-          linear_sample("no bias", {make.normal({5, 4}), make.normal({3, 4})}),
-          linear_sample("one vector", {make.normal({4}), make.normal({3, 4}), make.normal({3})}),
-          linear_sample("batch", {make.normal({2, 3, 4}), make.normal({2, 4}), make.normal({2})}),
-          linear_sample("nothing in", {make.normal({2, 3, 0}), make.normal({4, 0}), make.normal({4})}),
-          linear_sample("nothing out", {make.normal({3, 2}), make.normal({0, 2}), make.normal({0})}),
-          linear_sample("no rows", {make.normal({0, 4}), make.normal({3, 4}), make.normal({3})}),
-          linear_sample("size 1", {make.normal({1, 1}), make.normal({1, 1}), make.normal({1})})};
-}
-
-std::vector<ErrorSample> linear_errors() {
-  return {{"columns",
-           [] {
-             linear(zeros({2, 3}), zeros({5, 4}));
-           },
-           ErrorKind::shape, "linear: the input has the wrong"},
-          {"weight rank",
-           [] {
-             linear(zeros({2, 3}), zeros({3}));
-           },
-           ErrorKind::shape, "linear: the weight"},
-          {"bias",
-           [] {
-             linear(zeros({2, 3}), zeros({5, 3}), zeros({4}));
-           },
-           ErrorKind::shape, "linear: the bias"},
-          {"dtype",
-           [] {
-             linear(zeros({2, 3}), zeros({5, 3}, float64));
-           },
-           ErrorKind::dtype, "linear: needs"}};
-}
-
-const OpInfo linear_info{"linear", "x Wᵀ + b", true, linear_samples, linear_errors};
+const OpInfo linear_info{"linear", "x Wᵀ + b", true};
+const OpInfo outer_info{"outer", "cᵢⱼ = aᵢ bⱼ", true};
+const OpInfo addmm_info{"addmm", "β x + α a b", true};
 
 }  // namespace
 
@@ -272,20 +145,16 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   }
   const Tensor result = product(a.detach(), b.detach());
   return record(matmul_info, {a, b}, result, [&] {
-    return Gradient{.saved = {a, b},
-                    .backward =
-                        [](const BackwardContext& context) {
-                          const Tensor &g = context.grad_output(), x = context.saved(0), y = context.saved(1);
-                          TensorList gradients(2);
-                          if (context.needs_grad(0)) gradients[0] = matmul(g, transpose(y, -1, -2));
-                          if (context.needs_grad(1))
-                            // A shared right operand: one product over the rows of the whole batch.
-                            gradients[1] = y.rank() == 2 && x.rank() > 2
-                                               ? matmul(transpose(rows_of(x), 0, 1), rows_of(g))
-                                               : matmul(transpose(x, -1, -2), g);
-                          return gradients;
-                        },
-                    .plain = true};
+    return Gradient::of_ops({a, b}, [](const BackwardContext& context) {
+      const Tensor &g = context.grad_output(), x = context.saved(0), y = context.saved(1);
+      TensorList gradients(2);
+      if (context.needs_grad(0)) gradients[0] = matmul(g, transpose(y, -1, -2));
+      if (context.needs_grad(1))
+        // A shared right operand: one product over the rows of the whole batch.
+        gradients[1] = y.rank() == 2 && x.rank() > 2 ? matmul(transpose(flat_rows(x), 0, 1), flat_rows(g))
+                                                     : matmul(transpose(x, -1, -2), g);
+      return gradients;
+    });
   });
 }
 
@@ -324,21 +193,37 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                            right.storage.data<T>(), right.leading, result, out, bias.defined());
   });
   return record(linear_info, {x, weight, bias}, y, [&] {
-    return Gradient{.saved = {x, weight},
-                    .backward =
-                        [](const BackwardContext& context) {
-                          const Tensor input = context.saved(0).detach(), w = context.saved(1).detach();
-                          const Tensor g = rows_of(contiguous(context.grad_output()));  // (rows, out)
-                          TensorList gradients(3);
-                          if (context.needs_grad(0)) gradients[0] = reshape(product(g, w), input.shape());
-                          if (context.needs_grad(1)) gradients[1] = product(transpose(g, 0, 1), rows_of(input));
-                          if (context.needs_grad(2)) gradients[2] = sum(g, {0});
-                          return gradients;
-                        },
-                    .reference = linear_reference};
+    const auto kernel = [](const BackwardContext& context) {
+      const Tensor input = context.saved(0).detach(), w = context.saved(1).detach();
+      const Tensor g = flat_rows(contiguous(context.grad_output()));  // (rows, out)
+      TensorList gradients(3);
+      if (context.needs_grad(0)) gradients[0] = reshape(product(g, w), input.shape());
+      if (context.needs_grad(1)) gradients[1] = product(transpose(g, 0, 1), flat_rows(input));
+      if (context.needs_grad(2)) gradients[2] = sum(g, {0});
+      return gradients;
+    };
+    return Gradient::with_reference({x, weight}, kernel, linear_reference);
   });
 }
 
-OpList matmul_ops() { return {&matmul_info, &linear_info}; }
+Tensor outer(const Tensor& a, const Tensor& b) {
+  if (a.rank() != 1 || b.rank() != 1)
+    fail(ErrorKind::shape, "outer: needs two vectors; got {} and {}; expected (m,) and (n,)", a.shape(), b.shape());
+  return mul(unsqueeze(a, 1), b);
+}
+
+Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  if (a.rank() != 2 || b.rank() != 2)
+    fail(ErrorKind::shape, "addmm: needs two matrices; got {} and {}; expected (m, k) and (k, n)", a.shape(),
+         b.shape());
+  const Tensor product_of = matmul(a, b);
+  if (broadcast_shapes("addmm", input.shape(), product_of.shape()) != product_of.shape())
+    fail(ErrorKind::shape, "addmm: the input does not broadcast to the product; got {}; expected {} or fewer axes",
+         input.shape(), product_of.shape());
+  if (beta == 0) return alpha == 1 ? product_of : product_of * alpha;  // NaN in an input that does not count is no NaN
+  return (beta == 1 ? input : input * beta) + (alpha == 1 ? product_of : product_of * alpha);
+}
+
+OpList matmul_ops() { return {&matmul_info, &linear_info, &outer_info, &addmm_info}; }
 
 }  // namespace saw

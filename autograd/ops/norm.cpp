@@ -1,14 +1,14 @@
 #include "saw/autograd/ops/norm.h"
 
-#include <utility>
+#include <limits>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/norm.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/copy.h"
-#include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/internal/families.h"
+#include "saw/autograd/ops/internal/norm_range.h"
 #include "saw/autograd/ops/internal/optional_data.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/statistics.h"
@@ -34,114 +34,10 @@ Tensor rms_norm_reference(const Tensor& x, const Tensor& weight, double epsilon)
   return weight.defined() ? y * weight : y;
 }
 
-// ---- samples ----
-
-Tensor input(const TensorList& in, std::size_t position) { return position < in.size() ? in[position] : Tensor(); }
-
-std::vector<Sample> layer_norm_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, TensorList inputs, double epsilon) {
-    return Sample{
-        .name = name,
-        .inputs = std::move(inputs),
-        .run = [=](const TensorList& in) { return TensorList{layer_norm(in[0], input(in, 1), input(in, 2), epsilon)}; },
-        .reference =
-            [=](const TensorList& in) {
-              return TensorList{layer_norm_reference(in[0], input(in, 1), input(in, 2), epsilon)};
-            }};
-  };
-  // Repeated along the last axis, a row has no variance, and its derivatives are of the size of 1/√ε: the larger ε of
-  // most samples keeps them in reach of differences.
-  std::vector<Sample> samples = {
-      sample("plain", {make.normal({3, 5})}, 1e-5),
-      sample("weight and bias", {make.normal({4, 6}), make.normal({6}), make.normal({6})}, 0.1),
-      sample("weight alone", {make.normal({2, 5}), make.normal({5})}, 0.1),
-      sample("longer than a vector", {make.normal({3, 37}), make.normal({37}), make.normal({37})}, 0.1),
-      sample("three dimensions, large epsilon", {make.normal({2, 3, 4}), make.normal({4}), make.normal({4})}, 0.5),
-      sample("one dimension", {make.normal({7}), make.normal({7}), make.normal({7})}, 0.1),
-      sample("no rows", {make.normal({0, 4}), make.normal({4}), make.normal({4})}, 0.1)};
-  samples.push_back(
-      {.name = "bias alone",
-       .inputs = {make.normal({3, 4}), make.normal({4})},
-       .run = [](const TensorList& in) { return TensorList{layer_norm(in[0], {}, in[1])}; },
-       .reference = [](const TensorList& in) { return TensorList{layer_norm_reference(in[0], {}, in[1], 1e-5)}; }});
-  return samples;
-}
-
-std::vector<Sample> rms_norm_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, TensorList inputs, double epsilon) {
-    return Sample{
-        .name = name,
-        .inputs = std::move(inputs),
-        .run = [=](const TensorList& in) { return TensorList{rms_norm(in[0], input(in, 1), epsilon)}; },
-        .reference =
-            [=](const TensorList& in) { return TensorList{rms_norm_reference(in[0], input(in, 1), epsilon)}; }};
-  };
-  return {sample("plain", {make.normal({3, 5})}, 1e-6),
-          sample("weight", {make.normal({4, 6}), make.normal({6})}, 1e-6),
-          sample("longer than a vector", {make.normal({3, 37}), make.normal({37})}, 1e-6),
-          sample("three dimensions, large epsilon", {make.normal({2, 3, 4}), make.normal({4})}, 0.5),
-          sample("one dimension", {make.normal({7}), make.normal({7})}, 1e-6),
-          sample("no rows", {make.normal({0, 4}), make.normal({4})}, 1e-6)};
-}
-
-std::vector<ErrorSample> layer_norm_errors() {
-  return {{"no axis", [] { layer_norm(scalar(1.0)); }, ErrorKind::shape, "layer_norm: the input"},
-          {"weight of another size",
-           [] {
-             layer_norm(zeros({2, 3}), zeros({2}));
-           },
-           ErrorKind::shape, "layer_norm: weight"},
-          {"bias of another rank",
-           [] {
-             layer_norm(zeros({2, 3}), {}, zeros({1, 3}));
-           },
-           ErrorKind::shape, "layer_norm: bias"},
-          {"integers",
-           [] {
-             layer_norm(zeros({2, 3}, int64));
-           },
-           ErrorKind::dtype, "layer_norm: "},
-          {"mixed dtypes",
-           [] {
-             layer_norm(zeros({2, 3}), zeros({3}, float64));
-           },
-           ErrorKind::dtype, "layer_norm: weight"},
-          {"negative epsilon",
-           [] {
-             layer_norm(zeros({2, 3}), {}, {}, -1.0);
-           },
-           ErrorKind::argument, "layer_norm: epsilon"}};
-}
-
-std::vector<ErrorSample> rms_norm_errors() {
-  return {{"no axis", [] { rms_norm(scalar(1.0)); }, ErrorKind::shape, "rms_norm: the input"},
-          {"weight of another size",
-           [] {
-             rms_norm(zeros({2, 3}), zeros({2}));
-           },
-           ErrorKind::shape, "rms_norm: weight"},
-          {"integers",
-           [] {
-             rms_norm(zeros({2, 3}, int64));
-           },
-           ErrorKind::dtype, "rms_norm: "},
-          {"mixed dtypes",
-           [] {
-             rms_norm(zeros({2, 3}, float64), zeros({3}));
-           },
-           ErrorKind::dtype, "rms_norm: weight"},
-          {"negative epsilon",
-           [] {
-             rms_norm(zeros({2, 3}), {}, -1.0);
-           },
-           ErrorKind::argument, "rms_norm: epsilon"}};
-}
-
-const OpInfo layer_norm_info{"layer_norm", "(x − mean) / √(var + ε) · weight + bias", true, layer_norm_samples,
-                             layer_norm_errors};
-const OpInfo rms_norm_info{"rms_norm", "x / √(mean(x²) + ε) · weight", true, rms_norm_samples, rms_norm_errors};
-
-// ---- both ----
+const OpInfo layer_norm_info{"layer_norm", "(x − mean) / √(var + ε) · weight + bias", true};
+const OpInfo rms_norm_info{"rms_norm", "x / √(mean(x²) + ε) · weight", true};
+const OpInfo normalize_info{"normalize", "x / max(‖x‖ₚ, ε)", true};
+const OpInfo cosine_similarity_info{"cosine_similarity", "Σ a·b / (max(‖a‖, ε)·max(‖b‖, ε))", true};
 
 void check_parameter(const char* op, const char* name, const Tensor& parameter, const Tensor& x) {
   if (!parameter.defined()) return;
@@ -173,6 +69,11 @@ Size size_of_rows(const Tensor& x) {
 
 Tensor contiguous_or_undefined(const Tensor& x) { return x.defined() ? x.contiguous() : x; }
 
+/// max(‖x‖ₚ, ε) along an axis that stays.
+Tensor length_at_least(const Tensor& x, double p, std::int64_t axis, double epsilon) {
+  return clamp(norm(x, p, {axis}, true), epsilon, std::numeric_limits<double>::infinity());
+}
+
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {
@@ -188,13 +89,13 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
     kernels::layer_norm_forward(rows.data<T>(), data_or_null<T>(w), data_or_null<T>(b), size.rows, size.columns,
                                 epsilon, y.mutable_data<T>(), means.mutable_data<T>(), rstds.mutable_data<T>());
   });
+  if (squares_leave_float32(rstds))
+    return to(layer_norm(to(x, float64), to_float64(weight), to_float64(bias), epsilon), float32);
   return record(layer_norm_info, {x, weight, bias}, y, [&] {
-    Gradient gradient;
-    gradient.saved = {x, means, rstds};
-    if (weight.defined()) gradient.saved.push_back(weight);
-    gradient.backward = [has_weight = weight.defined(), size](const BackwardContext& context) -> TensorList {
-      const Tensor rows = context.saved(0).contiguous(), mean = context.saved(1), rstd = context.saved(2);
-      const Tensor w = has_weight ? context.saved(3).contiguous() : Tensor();
+    enum Saved : std::size_t { input, row_mean, row_rstd, scale };
+    const auto kernel = [size](const BackwardContext& context) -> TensorList {
+      const Tensor rows = context.saved(input).contiguous(), w = contiguous_or_undefined(context.saved(scale));
+      const Tensor mean = context.saved(row_mean), rstd = context.saved(row_rstd);
       const Tensor dy = context.grad_output().contiguous();
       const auto wanted = [&](std::size_t i, const Shape& shape) {
         return context.needs_grad(i) ? Tensor::empty(shape, rows.dtype()) : Tensor();
@@ -207,10 +108,10 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
       });
       return {dx, dw, db};
     };
-    gradient.reference = [epsilon](const TensorList& in) {
+    const auto reference = [epsilon](const TensorList& in) {
       return TensorList{layer_norm_reference(in[0], in[1], in[2], epsilon)};
     };
-    return gradient;
+    return Gradient::with_reference({x, means, rstds, weight}, kernel, reference);
   });
 }
 
@@ -226,13 +127,12 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
     kernels::rms_norm_forward(rows.data<T>(), data_or_null<T>(w), size.rows, size.columns, epsilon, y.mutable_data<T>(),
                               rstds.mutable_data<T>());
   });
+  if (squares_leave_float32(rstds)) return to(rms_norm(to(x, float64), to_float64(weight), epsilon), float32);
   return record(rms_norm_info, {x, weight}, y, [&] {
-    Gradient gradient;
-    gradient.saved = {x, rstds};
-    if (weight.defined()) gradient.saved.push_back(weight);
-    gradient.backward = [has_weight = weight.defined(), size](const BackwardContext& context) -> TensorList {
-      const Tensor rows = context.saved(0).contiguous(), rstd = context.saved(1);
-      const Tensor w = has_weight ? context.saved(2).contiguous() : Tensor();
+    enum Saved : std::size_t { input, row_rstd, scale };
+    const auto kernel = [size](const BackwardContext& context) -> TensorList {
+      const Tensor rows = context.saved(input).contiguous(), w = contiguous_or_undefined(context.saved(scale));
+      const Tensor rstd = context.saved(row_rstd);
       const Tensor dy = context.grad_output().contiguous();
       const Tensor dx = context.needs_grad(0) ? Tensor::empty(rows.shape(), rows.dtype()) : Tensor();
       const Tensor dw = context.needs_grad(1) ? Tensor::empty({size.columns}, rows.dtype()) : Tensor();
@@ -242,13 +142,29 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
       });
       return {dx, dw};
     };
-    gradient.reference = [epsilon](const TensorList& in) {
+    const auto reference = [epsilon](const TensorList& in) {
       return TensorList{rms_norm_reference(in[0], in[1], epsilon)};
     };
-    return gradient;
+    return Gradient::with_reference({x, rstds, weight}, kernel, reference);
   });
 }
 
-OpList norm_ops() { return {&layer_norm_info, &rms_norm_info}; }
+Tensor normalize(const Tensor& x, double p, std::int64_t axis, double epsilon) {
+  normalize_axis("normalize", axis, x.rank());
+  if (!(epsilon >= 0)) fail(ErrorKind::argument, "normalize: epsilon must not be negative; got {}", epsilon);
+  return x / length_at_least(x, p, axis, epsilon);
+}
+
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t axis, double epsilon) {
+  const Shape shape = broadcast_shapes("cosine_similarity", a.shape(), b.shape());
+  normalize_axis("cosine_similarity", axis, shape.size());
+  if (!(epsilon >= 0)) fail(ErrorKind::argument, "cosine_similarity: epsilon must not be negative; got {}", epsilon);
+  const Tensor left = expand(a, shape), right = expand(b, shape);
+  // Unit vectors first: products of long vectors' elements may overflow where their cosine does not.
+  return sum(left / length_at_least(left, 2.0, axis, epsilon) * (right / length_at_least(right, 2.0, axis, epsilon)),
+             {axis});
+}
+
+OpList norm_ops() { return {&layer_norm_info, &rms_norm_info, &normalize_info, &cosine_similarity_info}; }
 
 }  // namespace saw

@@ -21,6 +21,7 @@ import golden_linalg
 import golden_nn
 import golden_ops
 import golden_optim
+import golden_pair_losses
 import golden_pytorch
 import golden_relative_attention
 
@@ -33,7 +34,7 @@ def main():
     output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     for room in (golden_optim, golden_nn, golden_ops, golden_channels, golden_conformer, golden_relative_attention,
-                 golden_linalg):
+                 golden_linalg, golden_pair_losses):
         for golden in room.files():
             golden.save(output)
     golden_init.save(output)

@@ -38,6 +38,10 @@ TEST_CASE("layers refuse options that make no sense") {
   CHECK_EQ(bad_argument([] { nn::Embedding(4, 2, {.padding_index = 4}); }),
            "Embedding: padding_index is no row; got 4; expected −1 or 0 … 3");
   CHECK_EQ(bad_argument([] { nn::Conv1d(2, 2, 0); }), "Conv1d: the kernel must be at least 1; got 0");
+  CHECK_EQ(bad_argument([] { nn::Conv1d(4, 6, 3, {.groups = 3}); }),
+           "Conv1d: groups do not divide the channels; got 3 groups for 4 channels in and 6 out");
+  CHECK_EQ(bad_argument([] { nn::ConvTranspose1d(4, 6, 3, {.groups = 0}); }),
+           "ConvTranspose1d: groups must be at least 1; got 0");
   CHECK_EQ(bad_argument([] { nn::Conv1d(2, 2, 3, {.stride = 0}); }), "Conv1d: the stride must be at least 1; got 0");
   CHECK_EQ(bad_argument([] { nn::SelfAttention(4, {.key_width = 0}); }),
            "SelfAttention: key_width must be at least 1; got 0");

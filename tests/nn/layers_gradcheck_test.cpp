@@ -81,6 +81,10 @@ TEST_CASE("gradients of layers over sequences") {
   check_sequences("Conv1d", same);
   nn::Conv1d strided(4, 3, 2, {.stride = 2, .dilation = 2, .padding_left = 1, .padding_right = 0});
   check_sequences("Conv1d, strided", strided);
+  nn::Conv1d grouped(4, 6, 3, {.groups = 2});
+  check_sequences("Conv1d, two groups", grouped);
+  nn::ConvTranspose1d transposed(4, 3, 3, {.stride = 2, .padding = 1});
+  check_sequences("ConvTranspose1d", transposed);
   nn::DepthwiseConv1d depthwise(4, 3);
   check_sequences("DepthwiseConv1d", depthwise);
   nn::GroupNorm group_norm(2, 4, {.epsilon = 0.1});

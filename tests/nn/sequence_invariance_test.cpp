@@ -62,6 +62,13 @@ Subject convolution(std::int64_t kernel, const nn::Conv1dOptions& options) {
           [&reference](const Segments& s) { return reference.output_segments(s); }};
 }
 
+Subject transposed_convolution(std::int64_t kernel, const nn::ConvTranspose1dOptions& options) {
+  auto module = std::make_unique<nn::ConvTranspose1d>(width, 4, kernel, options);
+  const nn::ConvTranspose1d& reference = *module;
+  return {std::move(module), [&reference](const Tensor& x, const Segments& s) { return reference.forward(x, s); },
+          [&reference](const Segments& s) { return reference.output_segments(s); }};
+}
+
 /// One row per sequence, whatever its length.
 Segments row_per_sequence(const Segments& segments) {
   return Segments::from_lengths(std::vector<std::int64_t>(static_cast<std::size_t>(segments.count()), 1));
@@ -148,6 +155,10 @@ const std::vector<Entry>& entries() {
       {"Conv1d", "kernel 4, stride 2", [] { return convolution(4, {.stride = 2}); }},
       {"Conv1d", "dilation 2, no padding",
        [] { return convolution(3, {.dilation = 2, .padding_left = 0, .padding_right = 0}); }},
+      {"Conv1d", "two groups", [] { return convolution(3, {.groups = 2}); }},
+      {"ConvTranspose1d", "kernel 3", [] { return transposed_convolution(3, {}); }},
+      {"ConvTranspose1d", "kernel 4, stride 2",
+       [] { return transposed_convolution(4, {.stride = 2, .padding = 1, .groups = 2}); }},
       {"DepthwiseConv1d", "kernel 5", [] { return depthwise_convolution(5, {}); }},
       {"DepthwiseConv1d", "causal", [] { return depthwise_convolution(4, {.padding_right = 0}); }},
       {"DepthwiseConv1d", "stride 2, dilation 3",

@@ -18,6 +18,7 @@ SampleList custom_function_samples();
 SampleList depthwise_conv_samples();
 SampleList dropout_samples();
 SampleList einsum_samples();
+SampleList elementwise_loss_samples();
 SampleList embedding_samples();
 SampleList glu_samples();
 SampleList group_norm_samples();

@@ -1,9 +1,13 @@
 #include "saw/autograd/ops/internal/channel_norm_op.h"
 
+#include <cmath>
+#include <utility>
+
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/channel_norm.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/internal/norm_range.h"
 #include "saw/autograd/ops/internal/optional_data.h"
 
 namespace saw {
@@ -20,11 +24,14 @@ kernels::ChannelGroups kernel_groups(const ChannelNorm& norm, const Tensor& x) {
   return {norm.segments.offsets(), x.size(1), norm.groups};
 }
 
+enum Saved : std::size_t { saved_x, saved_mean, saved_mean_low, saved_variance, saved_weight };
+
 /// Gradients of (x, weight, bias).
 TensorList backward(const BackwardContext& context, const ChannelNorm& norm, bool statistics_of_x) {
-  const Tensor x = context.saved(0).contiguous(), dy = context.grad_output().contiguous();
-  const NormStatistics statistics{context.saved(1), context.saved(2), context.saved(3)};
-  const Tensor weight = dense(context.saved(4));
+  const Tensor x = context.saved(saved_x).contiguous(), dy = context.grad_output().contiguous();
+  const NormStatistics statistics{context.saved(saved_mean), context.saved(saved_mean_low),
+                                  context.saved(saved_variance)};
+  const Tensor weight = dense(context.saved(saved_weight));
   const auto wanted = [&](std::size_t i, const Shape& shape) {
     return context.needs_grad(i) ? zeros(shape, x.dtype()) : Tensor();
   };
@@ -78,6 +85,20 @@ NormStatistics ChannelNorm::statistics(const Tensor& x) const {
   return result;
 }
 
+bool ChannelNorm::leave_float32(const NormStatistics& statistics) const {
+  if (statistics.variance.dtype() != float32) return false;
+  const float* variance = statistics.variance.data<float>();
+  bool inside = true;
+  for (std::int64_t segment = 0; segment < segments.count(); ++segment) {
+    if (segments.length(segment) == 0) continue;
+    for (std::int64_t i = segment * groups; i < (segment + 1) * groups; ++i) {
+      const double rstd = 1.0 / std::sqrt(static_cast<double>(variance[i]) + epsilon);
+      inside = inside && !leaves_float32(static_cast<float>(rstd));
+    }
+  }
+  return !inside;
+}
+
 Tensor ChannelNorm::forward(const Tensor& x, const NormStatistics& statistics, const Tensor& weight,
                             const Tensor& bias) const {
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
@@ -91,11 +112,12 @@ Tensor ChannelNorm::forward(const Tensor& x, const NormStatistics& statistics, c
 }
 
 Gradient ChannelNorm::gradient(const Tensor& x, const NormStatistics& statistics, const Tensor& weight,
-                               bool statistics_of_x) const {
-  return {.saved = {x, statistics.mean, statistics.mean_low, statistics.variance, weight},
-          .backward = [norm = *this, statistics_of_x](const BackwardContext& context) {
-            return saw::backward(context, norm, statistics_of_x);
-          }};
+                               bool statistics_of_x, ReferenceFunction reference) const {
+  const auto kernel = [norm = *this, statistics_of_x](const BackwardContext& context) {
+    return backward(context, norm, statistics_of_x);
+  };
+  return Gradient::with_reference({x, statistics.mean, statistics.mean_low, statistics.variance, weight}, kernel,
+                                  std::move(reference));
 }
 
 }  // namespace saw

@@ -26,12 +26,13 @@ struct ChannelNorm {
   double epsilon;
 
   NormStatistics statistics(const Tensor& x) const;
+  /// Whether those of a float32 tensor need float64.
+  bool leave_float32(const NormStatistics& statistics) const;
   /// The value, with no history.
   Tensor forward(const Tensor& x, const NormStatistics& statistics, const Tensor& weight, const Tensor& bias) const;
-  /// `saved` and `backward` for inputs (x, weight, bias, …); what follows gets no gradient. The statistics are a
-  /// function of x, or given.
-  Gradient gradient(const Tensor& x, const NormStatistics& statistics, const Tensor& weight,
-                    bool statistics_of_x) const;
+  /// For inputs (x, weight, bias). The statistics are a function of x, or given.
+  Gradient gradient(const Tensor& x, const NormStatistics& statistics, const Tensor& weight, bool statistics_of_x,
+                    ReferenceFunction reference) const;
 };
 
 }  // namespace saw

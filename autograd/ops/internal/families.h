@@ -22,6 +22,7 @@ OpList custom_function_ops();
 OpList depthwise_conv_ops();
 OpList dropout_ops();
 OpList einsum_ops();
+OpList elementwise_loss_ops();
 OpList embedding_ops();
 OpList glu_ops();
 OpList group_norm_ops();
