@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "saw/autograd/base/internal/check.h"
@@ -15,7 +14,6 @@
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/linear.h"
-#include "saw/autograd/ops/internal/rearranged.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/slice.h"
 #include "saw/autograd/ops/statistics.h"
@@ -38,141 +36,19 @@ Tensor reordered(const Tensor& x, std::size_t axis, const F& position) {
   return y;
 }
 
-Sample one_input(const char* name, const Tensor& x, Sample::Function run, Sample::Function reference) {
-  return {.name = name, .inputs = {x}, .run = std::move(run), .reference = std::move(reference)};
-}
-
 // ---- repeat ----
 
-std::vector<Sample> repeat_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Shape& counts, const Shape& expected) {
-    return one_input(
-        name, x, [counts](const TensorList& in) { return TensorList{repeat(in[0], counts)}; },
-        [expected](const TensorList& in) {
-          return TensorList{rearranged(in[0], expected, [&](const Shape& i) {
-            Shape from = in[0].shape();
-            for (std::size_t axis = 0; axis < from.size(); ++axis)
-              from[axis] = i[axis + i.size() - from.size()] % from[axis];
-            return from;
-          })};
-        });
-  };
-  return {sample("both axes", make.normal({2, 3}), {2, 2}, {4, 6}),
-          sample("new axis", make.normal({2, 3}), {3, 1, 1}, {3, 2, 3}),
-          sample("last axis only", make.normal({2, 3}), {2}, {2, 6}),
-          sample("scalar", make.normal({}), {4}, {4}),
-          sample("zero times", make.normal({2, 3}), {0, 1}, {0, 3}),
-          sample("once", make.normal({2, 2}), {1, 1}, {2, 2}),
-          sample("empty", make.normal({0, 2}), {3, 2}, {0, 4})};
-}
-
-std::vector<ErrorSample> repeat_errors() {
-  return {{"negative", [] { repeat(zeros({2}), {-1}); }, ErrorKind::argument, "repeat: counts must not be negative"}};
-}
-
-const OpInfo repeat_info{"repeat", "the whole of x, that many times along each axis", true, repeat_samples,
-                         repeat_errors};
+const OpInfo repeat_info{"repeat", "the whole of x, that many times along each axis", true};
 
 // ---- flip, roll ----
 
-std::vector<Sample> flip_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Shape& axes) {
-    return one_input(
-        name, x, [axes](const TensorList& in) { return TensorList{flip(in[0], axes)}; },
-        [axes](const TensorList& in) {
-          const Shape shape = in[0].shape();
-          return TensorList{rearranged(in[0], shape, [&](Shape i) {
-            for (const std::int64_t axis : axes) {
-              const std::size_t a = normalize_axis("flip", axis, shape.size());
-              i[a] = shape[a] - 1 - i[a];
-            }
-            return i;
-          })};
-        });
-  };
-  return {sample("rows", make.normal({3, 2}), {0}), sample("both", make.normal({3, 4}), {0, -1}),
-          sample("middle", make.normal({2, 3, 2}), {1}), sample("no axis", make.normal({3}), {}),
-          sample("empty", make.normal({0, 2}), {0})};
-}
-
-std::vector<ErrorSample> flip_errors() {
-  return {{"axis out of range", [] { flip(zeros({2}), {1}); }, ErrorKind::argument, "flip: axis"},
-          {"axis twice",
-           [] {
-             flip(zeros({2, 2}), {0, -2});
-           },
-           ErrorKind::argument, "flip: an axis appears twice"}};
-}
-
-const OpInfo flip_info{"flip", "y[…, i, …] = x[…, size − 1 − i, …]", true, flip_samples, flip_errors};
-
-std::vector<Sample> roll_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Shape& shifts, const Shape& axes) {
-    return one_input(
-        name, x, [shifts, axes](const TensorList& in) { return TensorList{roll(in[0], shifts, axes)}; },
-        [shifts, axes](const TensorList& in) {
-          const Shape shape = in[0].shape();
-          return TensorList{rearranged(in[0], shape, [&](Shape i) {
-            for (std::size_t k = 0; k < axes.size(); ++k) {
-              const std::size_t a = normalize_axis("roll", axes[k], shape.size());
-              i[a] = ((i[a] - shifts[k]) % shape[a] + shape[a]) % shape[a];
-            }
-            return i;
-          })};
-        });
-  };
-  return {sample("forward", make.normal({5}), {2}, {0}), sample("backward", make.normal({4, 3}), {-1}, {-1}),
-          sample("two axes", make.normal({3, 4}), {7, -5}, {0, 1}),
-          sample("axis twice", make.normal({5}), {1, 1}, {0, 0}), sample("empty", make.normal({0, 2}), {1}, {0})};
-}
-
-std::vector<ErrorSample> roll_errors() {
-  return {{"lengths",
-           [] {
-             roll(zeros({2}), {1, 2}, {0});
-           },
-           ErrorKind::argument, "roll: needs one shift for each axis"},
-          {"axis out of range", [] { roll(zeros({2}), {1}, {1}); }, ErrorKind::argument, "roll: axis"}};
-}
-
-const OpInfo roll_info{"roll", "y[…, (i + shift) mod size, …] = x[…, i, …]", true, roll_samples, roll_errors};
+const OpInfo flip_info{"flip", "y[…, i, …] = x[…, size − 1 − i, …]", true};
+const OpInfo roll_info{"roll", "y[…, (i + shift) mod size, …] = x[…, i, …]", true};
 
 // ---- tril, triu ----
 
-std::vector<Sample> triangle_samples(SampleMaker& make, Tensor (*triangle)(const Tensor&, std::int64_t), bool lower) {
-  const auto sample = [triangle, lower](const char* name, const Tensor& x, std::int64_t diagonal) {
-    return one_input(
-        name, x, [=](const TensorList& in) { return TensorList{triangle(in[0], diagonal)}; },
-        [=](const TensorList& in) {
-          return TensorList{rearranged(in[0], in[0].shape(), [=](const Shape& i) {
-            const std::int64_t distance = i[i.size() - 1] - i[i.size() - 2];
-            return (lower ? distance <= diagonal : distance >= diagonal) ? i : Shape::filled(i.size(), -1);
-          })};
-        });
-  };
-  return {sample("square", make.normal({3, 3}), 0),
-          sample("above", make.normal({3, 5}), 1),
-          sample("below", make.normal({4, 3}), -2),
-          sample("batch", make.normal({2, 3, 2}), 0),
-          sample("far away", make.normal({2, 2}), 9),
-          sample("as far as can be", make.normal({2, 2}), std::numeric_limits<std::int64_t>::max()),
-          sample("as far below", make.normal({2, 2}), std::numeric_limits<std::int64_t>::min()),
-          sample("empty", make.normal({0, 3}), 0)};
-}
-
-std::vector<Sample> tril_samples(SampleMaker& make) { return triangle_samples(make, tril, true); }
-std::vector<Sample> triu_samples(SampleMaker& make) { return triangle_samples(make, triu, false); }
-
-std::vector<ErrorSample> tril_errors() {
-  return {{"one axis", [] { tril(zeros({3})); }, ErrorKind::shape, "tril: needs at least two axes"}};
-}
-
-std::vector<ErrorSample> triu_errors() {
-  return {{"one axis", [] { triu(zeros({3})); }, ErrorKind::shape, "triu: needs at least two axes"}};
-}
-
-const OpInfo tril_info{"tril", "x[…, i, j] where j − i ≤ diagonal, else 0", true, tril_samples, tril_errors};
-const OpInfo triu_info{"triu", "x[…, i, j] where j − i ≥ diagonal, else 0", true, triu_samples, triu_errors};
+const OpInfo tril_info{"tril", "x[…, i, j] where j − i ≤ diagonal, else 0", true};
+const OpInfo triu_info{"triu", "x[…, i, j] where j − i ≥ diagonal, else 0", true};
 
 /// x with the columns [begin(row), end(row)) of every row kept and 0 elsewhere, without history.
 template <class F>

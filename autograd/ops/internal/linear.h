@@ -11,12 +11,8 @@ namespace saw {
 template <class F>
 Tensor record_linear(const OpInfo& info, const Tensor& x, const Tensor& y, const F& backward) {
   return record(info, {x}, y, [&] {
-    Gradient gradient;
-    gradient.backward = [backward](const BackwardContext& context) -> TensorList {
-      return {backward(context.grad_output())};
-    };
-    gradient.plain = true;
-    return gradient;
+    return Gradient::of_ops(
+        {}, [backward](const BackwardContext& context) -> TensorList { return {backward(context.grad_output())}; });
   });
 }
 
