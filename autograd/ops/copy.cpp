@@ -21,11 +21,6 @@ Tensor copy_of(const Tensor& x) {
   return y;
 }
 
-/// The mistake that ops without arguments can meet.
-void check_defined(const char* op, const Tensor& x) {
-  if (!x.defined()) fail(ErrorKind::argument, "{}: the tensor is undefined; expected one with data", op);
-}
-
 const OpInfo contiguous_info{"contiguous", "x, with row-major memory", true};
 const OpInfo clone_info{"clone", "x, with memory of its own", true};
 const OpInfo to_info{"to", "x in another dtype", true};

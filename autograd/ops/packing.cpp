@@ -4,6 +4,7 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/base/internal/element_count.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/index.h"
@@ -163,6 +164,7 @@ Tensor unpack(const Tensor& packed, const Segments& segments, double value, std:
   Shape shape = packed.shape();
   shape[0] = steps;
   shape.insert(0, segments.count());
+  element_count("unpack", shape);
   const Tensor source = contiguous(packed.detach());
   Tensor y = full(shape, value, packed.dtype());
   const auto* in = static_cast<const char*>(source.data(packed.dtype()));

@@ -4,14 +4,18 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <utility>
+#include <vector>
 
 #include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/element_count.h"
 #include "saw/autograd/base/memory.h"
 #include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/index.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/linear.h"
 #include "saw/autograd/ops/reduce.h"
@@ -39,6 +43,36 @@ Tensor reordered(const Tensor& x, std::size_t axis, const F& position) {
 // ---- repeat ----
 
 const OpInfo repeat_info{"repeat", "the whole of x, that many times along each axis", true};
+
+// ---- repeat_interleave ----
+
+const OpInfo repeat_interleave_info{"repeat_interleave", "each position of an axis that many times in a row", true};
+
+/// x with position i of an axis repeated counts[i] times.
+Tensor interleaved(const Tensor& x, const std::vector<std::int64_t>& counts, std::size_t axis) {
+  Shape shape = x.shape();
+  shape[axis] = 0;
+  for (const std::int64_t count : counts) {
+    if (count < 0) fail(ErrorKind::argument, "repeat_interleave: a count must not be negative; got {}", count);
+    if (__builtin_add_overflow(shape[axis], count, &shape[axis]))
+      shape[axis] = std::numeric_limits<std::int64_t>::max();
+  }
+  element_count("repeat_interleave", shape);
+  Tensor index = Tensor::empty({shape[axis]}, int64);
+  std::int64_t* next = index.mutable_data<std::int64_t>();
+  for (std::size_t i = 0; i < counts.size(); ++i) next = std::fill_n(next, counts[i], static_cast<std::int64_t>(i));
+  const Tensor source = contiguous(x.detach());
+  const Around around(x.shape(), axis);
+  Tensor y = Tensor::empty(shape, x.dtype());
+  kernels::take_slices(size_of(x.dtype()), source.data(x.dtype()), around.outer, around.size, around.inner,
+                       index.data<std::int64_t>(), index.numel(), y.mutable_data(x.dtype()));
+  return record(repeat_interleave_info, {x}, y, [&] {
+    return Gradient::of_ops({index}, [original = x.shape(), axis](const BackwardContext& context) -> TensorList {
+      const Tensor& g = context.grad_output();
+      return {index_add(zeros(original, g.dtype()), static_cast<std::int64_t>(axis), context.saved(0), g)};
+    });
+  });
+}
 
 // ---- flip, roll ----
 
@@ -93,6 +127,9 @@ Tensor repeat(const Tensor& x, const Shape& counts) {
   for (std::size_t axis = 0; axis < rank; ++axis)
     if (std::int64_t size = 0; __builtin_mul_overflow(shape[axis], times[axis], &size))
       fail(ErrorKind::shape, "repeat: too many elements; got counts {} for a tensor of shape {}", counts, x.shape());
+  Shape total = shape;
+  for (std::size_t axis = 0; axis < rank; ++axis) total[axis] *= times[axis];
+  element_count("repeat", total);
   // One axis at a time, the last first: as (outer, 1, inner), an axis is repeated by a stride of 0.
   Tensor y = reshape(x.detach(), shape);
   for (std::size_t axis = rank; axis-- > 0;) {
@@ -117,6 +154,25 @@ Tensor repeat(const Tensor& x, const Shape& counts) {
     }
     return reshape(result, original);
   });
+}
+
+Tensor repeat_interleave(const Tensor& x, std::int64_t count) { return repeat_interleave(flatten(x), count, 0); }
+
+Tensor repeat_interleave(const Tensor& x, std::int64_t count, std::int64_t axis) {
+  const std::size_t a = normalize_axis("repeat_interleave", axis, x.rank());
+  return interleaved(x, std::vector<std::int64_t>(static_cast<std::size_t>(x.shape()[a]), count), a);
+}
+
+Tensor repeat_interleave(const Tensor& x, const Tensor& counts) { return repeat_interleave(flatten(x), counts, 0); }
+
+Tensor repeat_interleave(const Tensor& x, const Tensor& counts, std::int64_t axis) {
+  const std::size_t a = normalize_axis("repeat_interleave", axis, x.rank());
+  if (counts.dtype() != int64)
+    fail(ErrorKind::dtype, "repeat_interleave: the counts must be int64; got {}", counts.dtype());
+  if (counts.shape() != Shape{x.shape()[a]})
+    fail(ErrorKind::shape, "repeat_interleave: needs one count for each position; got counts {} for axis {} of {}",
+         counts.shape(), axis, x.shape());
+  return interleaved(x, counts.to_vector<std::int64_t>(), a);
 }
 
 Tensor flip(const Tensor& x, const Shape& axes) {
@@ -163,6 +219,8 @@ Tensor triu(const Tensor& x, std::int64_t diagonal) {
   return record_linear(triu_info, x, y, [diagonal](const Tensor& g) { return triu(g, diagonal); });
 }
 
-OpList rearrange_ops() { return {&repeat_info, &flip_info, &roll_info, &tril_info, &triu_info}; }
+OpList rearrange_ops() {
+  return {&repeat_info, &repeat_interleave_info, &flip_info, &roll_info, &tril_info, &triu_info};
+}
 
 }  // namespace saw

@@ -1,6 +1,7 @@
 #include "saw/autograd/ops/shape.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "saw/autograd/base/internal/check.h"
@@ -64,6 +65,15 @@ std::vector<std::int64_t> equal_sizes(std::int64_t total, std::int64_t size) {
 const OpInfo split_info{"split", "consecutive pieces of an axis", true};
 const OpInfo chunk_info{"chunk", "an axis in that many pieces of ceil(size / count)", true};
 
+/// The first of many sizes, for a message.
+std::string cut_list(const std::vector<std::int64_t>& sizes) {
+  constexpr std::size_t most = 8;
+  const std::vector<std::int64_t> shown(sizes.begin(),
+                                        sizes.begin() + std::min<std::ptrdiff_t>(most, std::ssize(sizes)));
+  const auto left = sizes.size() - shown.size();
+  return fmt::format("({}{})", fmt::join(shown, ", "), left > 0 ? fmt::format(", … {} more", left) : "");
+}
+
 TensorList split_views(const OpInfo& info, const Tensor& x, std::vector<std::int64_t> sizes, std::size_t axis) {
   const Tensor source = x.detach();
   TensorList pieces;
@@ -85,6 +95,14 @@ TensorList split_views(const OpInfo& info, const Tensor& x, std::vector<std::int
         });
   });
 }
+
+Shape without_axis(const Shape& shape, std::size_t axis) {
+  Shape result = shape;
+  result.erase(axis);
+  return result;
+}
+
+const OpInfo unbind_info{"unbind", "the positions of an axis, one tensor each", true};
 
 // ---- pad ----
 
@@ -133,18 +151,18 @@ Tensor stack(const TensorList& tensors, std::int64_t axis) {
   });
 }
 
-TensorList split(const Tensor& x, const Shape& sizes, std::int64_t axis) {
+TensorList split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t axis) {
   const std::size_t a = normalize_axis("split", axis, x.rank());
   std::int64_t total = 0;
   for (const std::int64_t size : sizes) {
-    if (size < 0) fail(ErrorKind::argument, "split: sizes must not be negative; got {}", sizes);
-    total += size;
+    if (size < 0) fail(ErrorKind::argument, "split: sizes must not be negative; got {}", size);
+    if (__builtin_add_overflow(total, size, &total)) total = -1;  // fits no axis
+    if (total < 0) break;
   }
   if (total != x.shape()[a])
-    fail(ErrorKind::shape,
-         "split: the sizes do not add up; got {}, together {}; expected {}, the size of axis {} of {}", sizes, total,
-         x.shape()[a], axis, x.shape());
-  return split_views(split_info, x, std::vector<std::int64_t>(sizes.begin(), sizes.end()), a);
+    fail(ErrorKind::shape, "split: the sizes do not add up; got {}; expected together {}, the size of axis {} of {}",
+         cut_list(sizes), x.shape()[a], axis, x.shape());
+  return split_views(split_info, x, sizes, a);
 }
 
 TensorList split(const Tensor& x, std::int64_t size, std::int64_t axis) {
@@ -159,6 +177,24 @@ TensorList chunk(const Tensor& x, std::int64_t count, std::int64_t axis) {
   const std::int64_t total = x.shape()[a];
   if (total == 0) return split_views(chunk_info, x, std::vector<std::int64_t>(static_cast<std::size_t>(count), 0), a);
   return split_views(chunk_info, x, equal_sizes(total, (total - 1) / count + 1), a);
+}
+
+TensorList unbind(const Tensor& x, std::int64_t axis) {
+  const std::size_t a = normalize_axis("unbind", axis, x.rank());
+  const Tensor source = x.detach();
+  TensorList pieces;
+  for (std::int64_t i = 0; i < x.shape()[a]; ++i) pieces.push_back(select(source, static_cast<std::int64_t>(a), i));
+  return record(unbind_info, {x}, pieces, [&] {
+    return Gradient::of_ops(
+        {},
+        [piece = without_axis(x.shape(), a), dtype = x.dtype(), count = pieces.size(),
+         a](const BackwardContext& context) -> TensorList {
+          TensorList gradients;
+          for (std::size_t i = 0; i < count; ++i)
+            gradients.push_back(context.grad_output(i).defined() ? context.grad_output(i) : zeros(piece, dtype));
+          return {stack(gradients, static_cast<std::int64_t>(a))};
+        });
+  });
 }
 
 Tensor pad(const Tensor& x, const Shape& before, const Shape& after, double value) {
@@ -190,6 +226,6 @@ Tensor pad(const Tensor& x, const Shape& before, const Shape& after, double valu
   });
 }
 
-OpList shape_ops() { return {&cat_info, &stack_info, &split_info, &chunk_info, &pad_info}; }
+OpList shape_ops() { return {&cat_info, &stack_info, &split_info, &chunk_info, &unbind_info, &pad_info}; }
 
 }  // namespace saw

@@ -75,12 +75,49 @@ Shape completed_shape(const Tensor& x, const Shape& shape) {
   return result;
 }
 
+const OpInfo flatten_info{"flatten", "x with the axes first … last as one", true};
 const OpInfo reshape_info{"reshape", "the elements of x, in row-major order, in another shape", true};
+
+/// x in a shape of as many elements: a view where the strides allow it, else a copy.
+Tensor reshaped(const OpInfo& info, const Tensor& x, const Shape& target) {
+  const std::optional<Strides> strides =
+      x.is_contiguous() ? contiguous_strides(target) : reshaped_strides(x.shape(), x.strides(), target);
+  const Tensor y = strides ? view_of(x, target, *strides, x.offset())
+                           : view_of(clone(x.detach()), target, contiguous_strides(target), 0);
+  return record_linear(info, x, y, [original = x.shape()](const Tensor& g) { return reshape(g, original); });
+}
 
 // ---- transpose, permute ----
 
 const OpInfo transpose_info{"transpose", "y[…, j, …, i, …] = x[…, i, …, j, …]", true};
+const OpInfo swapaxes_info{"swapaxes", "transpose under its other name", true};
+const OpInfo movedim_info{"movedim", "axis source[k] of x is axis destination[k] of the result", true};
 const OpInfo permute_info{"permute", "axis i of the result is axis axes[i] of x", true};
+
+Tensor transposed(const OpInfo& info, const Tensor& x, std::int64_t axis0, std::int64_t axis1) {
+  const std::size_t a = normalize_axis(info.name, axis0, x.rank());
+  const std::size_t b = normalize_axis(info.name, axis1, x.rank());
+  Shape shape = x.shape();
+  Strides strides = x.strides();
+  std::swap(shape[a], shape[b]);
+  std::swap(strides[a], strides[b]);
+  return record_linear(info, x, view_of(x, shape, strides, x.offset()),
+                       [axis0, axis1](const Tensor& g) { return transpose(g, axis0, axis1); });
+}
+
+/// Axis i of the result is axis order[i] of x; every axis once, counted from the front.
+Tensor permuted(const OpInfo& info, const Tensor& x, const Shape& order) {
+  Shape shape = x.shape(), inverse = x.shape();
+  Strides strides = x.strides();
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto axis = static_cast<std::size_t>(order[i]);
+    shape[i] = x.shape()[axis];
+    strides[i] = x.strides()[axis];
+    inverse[axis] = static_cast<std::int64_t>(i);
+  }
+  return record_linear(info, x, view_of(x, shape, strides, x.offset()),
+                       [inverse](const Tensor& g) { return permute(g, inverse); });
+}
 
 // ---- squeeze, unsqueeze, expand ----
 
@@ -92,45 +129,69 @@ const OpInfo expand_info{"expand", "x repeated along axes of size 1, by stride 0
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
   const Shape target = completed_shape(x, shape);
-  if (target == x.shape()) return x;
-  const std::optional<Strides> strides =
-      x.is_contiguous() ? contiguous_strides(target) : reshaped_strides(x.shape(), x.strides(), target);
-  Tensor y;
-  if (strides) {
-    y = view_of(x, target, *strides, x.offset());
-  } else {
-    y = view_of(clone(x.detach()), target, contiguous_strides(target), 0);
-  }
-  return record_linear(reshape_info, x, y, [original = x.shape()](const Tensor& g) { return reshape(g, original); });
+  return target == x.shape() ? x : reshaped(reshape_info, x, target);
+}
+
+Tensor flatten(const Tensor& x, std::int64_t first, std::int64_t last) {
+  if (x.rank() == 0) return reshaped(flatten_info, x, {1});
+  const std::size_t begin = normalize_axis("flatten", first, x.rank()), end = normalize_axis("flatten", last, x.rank());
+  if (begin > end)
+    fail(ErrorKind::argument, "flatten: the first axis lies behind the last; got {} and {} for a tensor of shape {}",
+         first, last, x.shape());
+  if (begin == end) return x;
+  Shape target;
+  for (std::size_t axis = 0; axis < x.rank(); ++axis)
+    if (axis > begin && axis <= end)
+      target.back() *= x.shape()[axis];
+    else
+      target.push_back(x.shape()[axis]);
+  return reshaped(flatten_info, x, target);
 }
 
 Tensor transpose(const Tensor& x, std::int64_t axis0, std::int64_t axis1) {
-  const std::size_t a = normalize_axis("transpose", axis0, x.rank());
-  const std::size_t b = normalize_axis("transpose", axis1, x.rank());
-  Shape shape = x.shape();
-  Strides strides = x.strides();
-  std::swap(shape[a], shape[b]);
-  std::swap(strides[a], strides[b]);
-  return record_linear(transpose_info, x, view_of(x, shape, strides, x.offset()),
-                       [axis0, axis1](const Tensor& g) { return transpose(g, axis0, axis1); });
+  return transposed(transpose_info, x, axis0, axis1);
+}
+
+Tensor swapaxes(const Tensor& x, std::int64_t axis0, std::int64_t axis1) {
+  return transposed(swapaxes_info, x, axis0, axis1);
+}
+
+Tensor movedim(const Tensor& x, const Shape& source, const Shape& destination) {
+  constexpr std::int64_t open = -1;
+  Shape order = Shape::filled(x.rank(), open);
+  std::array<bool, Shape::max_rank> moved{};
+  bool fits = source.size() == destination.size();
+  for (std::size_t k = 0; k < source.size() && fits; ++k) {
+    const std::size_t from = normalize_axis("movedim", source[k], x.rank());
+    const std::size_t to = normalize_axis("movedim", destination[k], x.rank());
+    fits = !std::exchange(moved[from], true) && order[to] == open;
+    order[to] = static_cast<std::int64_t>(from);
+  }
+  if (!fits)
+    fail(ErrorKind::argument,
+         "movedim: needs one destination for each source, and no axis twice; got {} and {} for a tensor of shape {}",
+         source, destination, x.shape());
+  std::size_t next = 0;
+  for (std::int64_t& axis : order) {
+    if (axis != open) continue;
+    while (moved[next]) ++next;
+    axis = static_cast<std::int64_t>(next++);
+  }
+  return permuted(movedim_info, x, order);
 }
 
 Tensor permute(const Tensor& x, const Shape& axes) {
-  Shape shape = x.shape(), inverse = x.shape();
-  Strides strides = x.strides();
   std::array<bool, Shape::max_rank> seen{};
+  Shape order = axes;
   bool every_axis_once = axes.size() == x.rank();
   for (std::size_t i = 0; i < axes.size() && every_axis_once; ++i) {
     const std::size_t axis = normalize_axis("permute", axes[i], x.rank());
     every_axis_once = !std::exchange(seen[axis], true);
-    shape[i] = x.shape()[axis];
-    strides[i] = x.strides()[axis];
-    inverse[axis] = static_cast<std::int64_t>(i);
+    order[i] = static_cast<std::int64_t>(axis);
   }
   if (!every_axis_once)
     fail(ErrorKind::argument, "permute: needs every axis once; got {} for a tensor of shape {}", axes, x.shape());
-  return record_linear(permute_info, x, view_of(x, shape, strides, x.offset()),
-                       [inverse](const Tensor& g) { return permute(g, inverse); });
+  return permuted(permute_info, x, order);
 }
 
 Tensor squeeze(const Tensor& x) {
@@ -192,7 +253,8 @@ Tensor expand(const Tensor& x, const Shape& shape) {
 }
 
 OpList view_ops() {
-  return {&reshape_info, &transpose_info, &permute_info, &squeeze_info, &unsqueeze_info, &expand_info};
+  return {&reshape_info, &flatten_info, &transpose_info, &swapaxes_info, &permute_info,
+          &movedim_info, &squeeze_info, &unsqueeze_info, &expand_info};
 }
 
 }  // namespace saw

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+
 #include "samples/families.h"
 #include "samples/rearranged.h"
 #include "saw/autograd/base/internal/dispatch.h"
@@ -109,6 +113,160 @@ std::vector<ErrorSample> scatter_add_errors() {
            "scatter_add: the index must be int64"},
           {"axis", [] { scatter_add(zeros({2}), 3, tensor({1}, int64), zeros({1})); }, ErrorKind::argument,
            "scatter_add: axis"}};
+}
+
+std::vector<Sample> samples_of_scatter(SampleMaker& make) {
+  const auto placed = [](const Tensor& x, std::size_t axis, const Tensor& index, const Tensor& source) {
+    Tensor y = clone(x.detach());
+    dispatch_all(x.dtype(), [&]<class T>() {
+      const std::vector<T> values = source.to_vector<T>();
+      const std::vector<std::int64_t> at = indices_of(index);
+      for (std::size_t element = 0; element < at.size(); ++element) {
+        Shape i = unravel(static_cast<std::int64_t>(element), index.shape());
+        i[axis] = at[element];
+        y.mutable_data<T>()[ravel(i, x.shape())] = values[element];
+      }
+    });
+    return y;
+  };
+  const auto sample = [placed](const char* name, const Tensor& x, std::int64_t axis, const Tensor& index,
+                               const Tensor& source) {
+    const std::size_t a = normalize_axis("scatter", axis, x.rank());
+    return Sample{
+        .name = name,
+        .inputs = {x, index, source},
+        .run = [axis](const TensorList& in) { return TensorList{scatter(in[0], axis, in[1], in[2])}; },
+        .reference = [placed, a](const TensorList& in) { return TensorList{placed(in[0], a, in[1], in[2])}; }};
+  };
+  return {sample("rows", make.normal({4, 3}), 0, make.integers({6, 3}, 0, 4), make.normal({6, 3})),
+          sample("columns", make.normal({3, 4}), 1, make.integers({3, 7}, 0, 4), make.normal({3, 7})),
+          sample("smaller index", make.normal({3, 4, 2}), -2, make.integers({2, 5, 1}, 0, 4), make.normal({2, 5, 1})),
+          sample("one dimension", make.normal({9}), 0, make.integers({4}, 0, 9), make.normal({4})),
+          sample("nothing", make.normal({3, 2}), 0, make.integers({0, 2}, 0, 3), make.normal({0, 2})),
+          sample("bools", make.conditions({5}), 0, make.integers({3}, 0, 5), make.conditions({3})),
+          {.name = "number",
+           .inputs = {make.normal({3, 4}), make.integers({2, 4}, 0, 3)},
+           .run = [](const TensorList& in) { return TensorList{scatter(in[0], 0, in[1], -2.5)}; },
+           .reference =
+               [placed](const TensorList& in) {
+                 return TensorList{placed(in[0], 0, in[1], full(in[1].shape(), -2.5, in[0].dtype()))};
+               }}};
+}
+
+std::vector<ErrorSample> scatter_errors() {
+  return {{"out of range", [] { scatter(zeros({2}), 0, tensor({2}, int64), zeros({1})); }, ErrorKind::index,
+           "scatter: index out of range; got 2 at position (0,)"},
+          {"source shape", [] { scatter(zeros({2}), 0, tensor({1}, int64), zeros({2})); }, ErrorKind::shape,
+           "scatter: index and source"},
+          {"rank",
+           [] {
+             scatter(zeros({2, 2}), 0, tensor({1}, int64), 1.0);
+           },
+           ErrorKind::shape, "scatter: the index does not fit"},
+          {"dtype", [] { scatter(zeros({2}), 0, tensor({1}, int64), zeros({1}, float64)); }, ErrorKind::dtype,
+           "float32 and float64"},
+          {"index dtype", [] { scatter(zeros({2}), 0, zeros({1}), 1.0); }, ErrorKind::dtype,
+           "scatter: the index must be int64"},
+          {"axis", [] { scatter(zeros({2}), 3, tensor({1}, int64), 1.0); }, ErrorKind::argument, "scatter: axis"}};
+}
+
+/// Every place collects its candidates, in double; then they are reduced.
+Tensor scatter_reduce_reference(const Tensor& x, std::size_t axis, const Tensor& index, const Tensor& source,
+                                ScatterReduction reduction, bool include_self) {
+  Tensor y = clone(x.detach());
+  dispatch_numeric("scatter_reduce", x.dtype(), [&]<class T>() {
+    std::vector<std::vector<double>> candidates(static_cast<std::size_t>(x.numel()));
+    const std::vector<T> own = x.to_vector<T>(), values = source.to_vector<T>();
+    const std::vector<std::int64_t> at = indices_of(index);
+    for (std::size_t element = 0; element < at.size(); ++element) {
+      Shape i = unravel(static_cast<std::int64_t>(element), index.shape());
+      i[axis] = at[element];
+      candidates[static_cast<std::size_t>(ravel(i, x.shape()))].push_back(static_cast<double>(values[element]));
+    }
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      std::vector<double>& all = candidates[i];
+      if (all.empty()) continue;
+      if (include_self) all.push_back(static_cast<double>(own[i]));
+      double result = all[0];
+      for (std::size_t k = 1; k < all.size(); ++k) switch (reduction) {
+          case ScatterReduction::sum:
+          case ScatterReduction::mean:
+            result += all[k];
+            break;
+          case ScatterReduction::prod:
+            result *= all[k];
+            break;
+          case ScatterReduction::amax:
+            result = std::max(result, all[k]);
+            break;
+          case ScatterReduction::amin:
+            result = std::min(result, all[k]);
+            break;
+        }
+      if (reduction == ScatterReduction::mean) result /= static_cast<double>(all.size());
+      y.mutable_data<T>()[i] = static_cast<T>(result);
+    }
+  });
+  return y;
+}
+
+std::vector<Sample> samples_of_scatter_reduce(SampleMaker& make) {
+  const auto sample = [](const std::string& name, const Tensor& x, std::int64_t axis, const Tensor& index,
+                         const Tensor& source, ScatterReduction reduction, bool include_self) {
+    const std::size_t a = normalize_axis("scatter_reduce", axis, x.rank());
+    return Sample{.name = name + (include_self ? ", with x" : ", without x"),
+                  .inputs = {x, index, source},
+                  .run =
+                      [=](const TensorList& in) {
+                        return TensorList{scatter_reduce(in[0], axis, in[1], in[2], reduction, include_self)};
+                      },
+                  .reference =
+                      [=](const TensorList& in) {
+                        return TensorList{scatter_reduce_reference(in[0], a, in[1], in[2], reduction, include_self)};
+                      }};
+  };
+  using Reduction = ScatterReduction;
+  std::vector<Sample> samples;
+  for (const bool include_self : {true, false}) {
+    for (const auto& [name, reduction] : {std::pair{"sum", Reduction::sum}, std::pair{"mean", Reduction::mean},
+                                          std::pair{"amax", Reduction::amax}, std::pair{"amin", Reduction::amin}}) {
+      // One draw for both, so that no two candidates tie.
+      const Tensor all = make.distinct({30});
+      samples.push_back(sample(std::string(name) + " of rows", reshape(all.slice(0, 0, 12), {4, 3}).clone(), 0,
+                               make.integers({6, 3}, 0, 4), reshape(all.slice(0, 12, 30), {6, 3}).clone(), reduction,
+                               include_self));
+    }
+    const auto factors = [&](const Shape& shape) { return make.away_from(shape, {0.0}, 0.3); };
+    samples.push_back(sample("prod of columns", factors({3, 4}), 1, make.integers({3, 5}, 0, 4), factors({3, 5}),
+                             Reduction::prod, include_self));
+    samples.push_back(sample("prod of one dimension", factors({3}), 0, make.integers({4}, 0, 3), factors({4}),
+                             Reduction::prod, include_self));
+    samples.push_back(sample("integers", make.integers({4}, -5, 5), 0, make.integers({7}, 0, 4),
+                             make.integers({7}, -5, 5), Reduction::amin, include_self));
+    samples.push_back(sample("nothing", make.normal({3, 2}), 0, make.integers({0, 2}, 0, 3), make.normal({0, 2}),
+                             Reduction::mean, include_self));
+  }
+  return samples;
+}
+
+std::vector<ErrorSample> scatter_reduce_errors() {
+  using Reduction = ScatterReduction;
+  return {{"out of range", [] { scatter_reduce(zeros({2}), 0, tensor({2}, int64), zeros({1}), Reduction::sum); },
+           ErrorKind::index, "scatter_reduce: index out of range; got 2 at position (0,)"},
+          {"source shape", [] { scatter_reduce(zeros({2}), 0, tensor({1}, int64), zeros({2}), Reduction::sum); },
+           ErrorKind::shape, "scatter_reduce: index and source"},
+          {"rank",
+           [] {
+             scatter_reduce(zeros({2, 2}), 0, tensor({1}, int64), zeros({1}), Reduction::prod);
+           },
+           ErrorKind::shape, "scatter_reduce: the index does not fit"},
+          {"mean of integers",
+           [] { scatter_reduce(zeros({2}, int64), 0, tensor({1}, int64), zeros({1}, int64), Reduction::mean); },
+           ErrorKind::dtype, "scatter_reduce: mean needs floating point elements; got int64"},
+          {"dtype", [] { scatter_reduce(zeros({2}), 0, tensor({1}, int64), zeros({1}, float64), Reduction::sum); },
+           ErrorKind::dtype, "float32 and float64"},
+          {"axis", [] { scatter_reduce(zeros({2}), 3, tensor({1}, int64), zeros({1}), Reduction::sum); },
+           ErrorKind::argument, "scatter_reduce: axis"}};
 }
 
 std::vector<Sample> samples_of_index_select(SampleMaker& make) {
@@ -237,6 +395,8 @@ std::vector<ErrorSample> masked_select_errors() {
 SampleList index_samples() {
   return {{"gather", samples_of_gather, gather_errors},
           {"scatter_add", samples_of_scatter_add, scatter_add_errors},
+          {"scatter", samples_of_scatter, scatter_errors},
+          {"scatter_reduce", samples_of_scatter_reduce, scatter_reduce_errors},
           {"index_select", samples_of_index_select, index_select_errors},
           {"index_add", samples_of_index_add, index_add_errors},
           {"masked_select", samples_of_masked_select, masked_select_errors}};

@@ -139,7 +139,12 @@ std::vector<ErrorSample> unpack_errors() {
            [=] {
              unpack(zeros({5, 2}), segments, 0.0, 2);
            },
-           ErrorKind::argument, "unpack: the length is smaller"}};
+           ErrorKind::argument, "unpack: the length is smaller"},
+          {"too many elements",
+           [=] {
+             unpack(zeros({5, 2}), segments, 0.0, std::numeric_limits<std::int64_t>::max());
+           },
+           ErrorKind::shape, "unpack: too many elements"}};
 }
 
 }  // namespace

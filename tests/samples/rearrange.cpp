@@ -1,5 +1,6 @@
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "samples/families.h"
 #include "samples/rearranged.h"
@@ -37,7 +38,60 @@ std::vector<Sample> samples_of_repeat(SampleMaker& make) {
 }
 
 std::vector<ErrorSample> repeat_errors() {
-  return {{"negative", [] { repeat(zeros({2}), {-1}); }, ErrorKind::argument, "repeat: counts must not be negative"}};
+  return {{"negative", [] { repeat(zeros({2}), {-1}); }, ErrorKind::argument, "repeat: counts must not be negative"},
+          {"too many elements",
+           [] {
+             repeat(zeros({2, 2}), {std::int64_t{1} << 40, std::int64_t{1} << 40});
+           },
+           ErrorKind::shape, "repeat: too many elements"}};
+}
+
+std::vector<Sample> samples_of_repeat_interleave(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& x, const std::vector<std::int64_t>& counts, std::size_t axis,
+                         Sample::Function run) {
+    return one_input(name, x, std::move(run), [counts, axis](const TensorList& in) {
+      std::vector<std::int64_t> from;
+      for (std::size_t i = 0; i < counts.size(); ++i)
+        for (std::int64_t k = 0; k < counts[i]; ++k) from.push_back(static_cast<std::int64_t>(i));
+      Shape shape = in[0].shape();
+      shape[axis] = static_cast<std::int64_t>(from.size());
+      return TensorList{rearranged(in[0], shape, [&](Shape i) {
+        i[axis] = from[static_cast<std::size_t>(i[axis])];
+        return i;
+      })};
+    });
+  };
+  const auto counted = [](const std::vector<std::int64_t>& counts, std::int64_t axis) {
+    return [=](const TensorList& in) { return TensorList{repeat_interleave(in[0], tensor(counts), axis)}; };
+  };
+  const auto times = [](std::int64_t count, std::int64_t axis) {
+    return [=](const TensorList& in) { return TensorList{repeat_interleave(in[0], count, axis)}; };
+  };
+  return {sample("rows", make.normal({3, 2}), {2, 2, 2}, 0, times(2, 0)),
+          sample("columns", make.normal({2, 3}), {3, 3, 3}, 1, times(3, -1)),
+          sample("not at all", make.normal({2, 3}), {0, 0}, 0, times(0, 0)),
+          sample("counts", make.normal({4, 2}), {2, 0, 1, 3}, 0, counted({2, 0, 1, 3}, 0)),
+          sample("counts of columns", make.normal({2, 3, 2}), {1, 0, 2}, 1, counted({1, 0, 2}, -2)),
+          sample("flat", make.normal({3}), {2, 2, 2}, 0,
+                 [](const TensorList& in) { return TensorList{repeat_interleave(in[0], 2)}; }),
+          sample("flat with counts", make.normal({3}), {2, 0, 1}, 0,
+                 [](const TensorList& in) {
+                   return TensorList{repeat_interleave(in[0], tensor({2, 0, 1}, int64))};
+                 }),
+          sample("empty", make.normal({0, 2}), {}, 0, times(3, 0)),
+          sample("bools", make.conditions({3}), {2, 2, 2}, 0, times(2, 0))};
+}
+
+std::vector<ErrorSample> repeat_interleave_errors() {
+  return {{"negative", [] { repeat_interleave(zeros({2}), -1, 0); }, ErrorKind::argument,
+           "repeat_interleave: a count must not be negative; got -1"},
+          {"too many elements", [] { repeat_interleave(zeros({4}), std::int64_t{1} << 62, 0); }, ErrorKind::shape,
+           "repeat_interleave: too many elements"},
+          {"wrong count", [] { repeat_interleave(zeros({2}), tensor({1}, int64), 0); }, ErrorKind::shape,
+           "repeat_interleave: needs one count for each position"},
+          {"dtype", [] { repeat_interleave(zeros({2}), zeros({2}), 0); }, ErrorKind::dtype,
+           "repeat_interleave: the counts must be int64"},
+          {"axis", [] { repeat_interleave(zeros({2}), 1, 1); }, ErrorKind::argument, "repeat_interleave: axis"}};
 }
 
 std::vector<Sample> samples_of_flip(SampleMaker& make) {
@@ -135,6 +189,7 @@ std::vector<ErrorSample> triu_errors() {
 
 SampleList rearrange_samples() {
   return {{"repeat", samples_of_repeat, repeat_errors},
+          {"repeat_interleave", samples_of_repeat_interleave, repeat_interleave_errors},
           {"flip", samples_of_flip, flip_errors},
           {"roll", samples_of_roll, roll_errors},
           {"tril", samples_of_tril, tril_errors},

@@ -114,6 +114,14 @@ std::vector<Sample> samples_of_segment_max(SampleMaker& make) {
 
 std::vector<ErrorSample> segment_max_errors() { return row_errors("segment_max", segment_max); }
 
+std::vector<Sample> samples_of_segment_min(SampleMaker& make) {
+  return row_samples(make, segment_min, [](const Tensor& x, const Segments& segments) {
+    return reduced_reference(x, segments, [](const Tensor& rows) { return amin(rows, {0}); });
+  });
+}
+
+std::vector<ErrorSample> segment_min_errors() { return row_errors("segment_min", segment_min); }
+
 Tensor segment_softmax_reference(const Tensor& x, const Segments& segments) {
   return mapped_reference(x, segments, [](const Tensor& rows) {
     if (rows.size(0) == 0) return exp(rows);
@@ -135,6 +143,7 @@ SampleList segment_samples() {
           {"segment_mean", samples_of_segment_mean, segment_mean_errors},
           {"segment_expand", samples_of_segment_expand, segment_expand_errors},
           {"segment_max", samples_of_segment_max, segment_max_errors},
+          {"segment_min", samples_of_segment_min, segment_min_errors},
           {"segment_softmax", samples_of_segment_softmax, segment_softmax_errors}};
 }
 

@@ -128,15 +128,21 @@ std::vector<Sample> samples_of_split(SampleMaker& make) {
       one_input(
           "sizes", make.normal({6, 2}),
           [](const TensorList& in) {
-            return split(in[0], Shape{1, 3, 2});
+            return split(in[0], {1, 3, 2});
           },
           split_reference({1, 3, 2}, 0)),
       one_input(
           "columns", make.normal({2, 5}),
           [](const TensorList& in) {
-            return split(in[0], Shape{2, 0, 3}, -1);
+            return split(in[0], {2, 0, 3}, -1);
           },
           split_reference({2, 0, 3}, 1)),
+      one_input(
+          "more than eight pieces", make.normal({12, 2}),
+          [](const TensorList& in) {
+            return split(in[0], {1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1});
+          },
+          split_reference({1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1}, 0)),
       one_input(
           "equal, last smaller", make.normal({5, 2}), [](const TensorList& in) { return split(in[0], 2); },
           split_reference({2, 2, 1}, 0)),
@@ -150,12 +156,12 @@ std::vector<Sample> samples_of_split(SampleMaker& make) {
 std::vector<ErrorSample> split_errors() {
   return {{"sum",
            [] {
-             split(zeros({5}), Shape{2, 2});
+             split(zeros({5}), {2, 2});
            },
            ErrorKind::shape, "split: the sizes do not add up"},
           {"negative",
            [] {
-             split(zeros({5}), Shape{-1, 6});
+             split(zeros({5}), {-1, 6});
            },
            ErrorKind::argument, "split: sizes must not be negative"},
           {"size 0", [] { split(zeros({5}), 0); }, ErrorKind::argument, "split: the size must be positive"},
@@ -201,6 +207,34 @@ Tensor pad_reference(const Tensor& x, const Shape& before, const Shape& after, d
   return y;
 }
 
+std::vector<Sample> samples_of_unbind(SampleMaker& make) {
+  const auto sample = [](const char* name, const Tensor& x, std::int64_t axis) {
+    const std::size_t a = normalize_axis("unbind", axis, x.rank());
+    return Sample{.name = name,
+                  .inputs = {x},
+                  .run = [axis](const TensorList& in) { return unbind(in[0], axis); },
+                  .reference =
+                      [a](const TensorList& in) {
+                        TensorList pieces;
+                        Shape shape = in[0].shape();
+                        shape.erase(a);
+                        for (std::int64_t k = 0; k < in[0].shape()[a]; ++k)
+                          pieces.push_back(rearranged(in[0], shape, [a, k](Shape i) {
+                            i.insert(a, k);
+                            return i;
+                          }));
+                        return pieces;
+                      }};
+  };
+  return {sample("rows", make.normal({3, 2}), 0), sample("columns", make.normal({2, 3}), -1),
+          sample("numbers", make.normal({3}), 0), sample("more than eight", make.normal({11, 2}), 0),
+          sample("empty pieces", make.normal({2, 0}), 0)};
+}
+
+std::vector<ErrorSample> unbind_errors() {
+  return {{"axis out of range", [] { unbind(zeros({5}), 1); }, ErrorKind::argument, "unbind: axis"}};
+}
+
 std::vector<Sample> samples_of_pad(SampleMaker& make) {
   const auto sample = [](const char* name, const Tensor& x, const Shape& before, const Shape& after, double value) {
     return one_input(
@@ -231,11 +265,9 @@ std::vector<ErrorSample> pad_errors() {
 }  // namespace
 
 SampleList shape_samples() {
-  return {{"cat", samples_of_cat, cat_errors},
-          {"stack", samples_of_stack, stack_errors},
-          {"split", samples_of_split, split_errors},
-          {"chunk", samples_of_chunk, chunk_errors},
-          {"pad", samples_of_pad, pad_errors}};
+  return {{"cat", samples_of_cat, cat_errors},          {"stack", samples_of_stack, stack_errors},
+          {"split", samples_of_split, split_errors},    {"chunk", samples_of_chunk, chunk_errors},
+          {"unbind", samples_of_unbind, unbind_errors}, {"pad", samples_of_pad, pad_errors}};
 }
 
 }  // namespace samples

@@ -142,6 +142,95 @@ Sample same_elements(const char* name, const Tensor& x, const Shape& expected, S
           }};
 }
 
+std::vector<Sample> samples_of_flatten(SampleMaker& make) {
+  const auto run = [](std::int64_t first, std::int64_t last) {
+    return [=](const TensorList& in) { return TensorList{flatten(in[0], first, last)}; };
+  };
+  return {same_elements("all", make.normal({2, 3, 4}), {24}, run(0, -1)),
+          same_elements("last two", make.normal({2, 3, 4}), {2, 12}, run(-2, -1)),
+          same_elements("inner axes", make.normal({2, 3, 4, 2}), {2, 12, 2}, run(1, 2)),
+          same_elements("one axis", make.normal({2, 3}), {2, 3}, run(1, 1)),
+          same_elements("scalar", make.normal({}), {1}, run(0, -1)),
+          same_elements("empty", make.normal({2, 0, 3}), {2, 0}, run(1, -1)),
+          same_elements("integers", make.integers({2, 3}, 0, 9), {6}, run(0, -1))};
+}
+
+std::vector<ErrorSample> flatten_errors() {
+  return {{"axis out of range",
+           [] {
+             flatten(zeros({2, 3}), 2);
+           },
+           ErrorKind::argument, "flatten: axis"},
+          {"order",
+           [] {
+             flatten(zeros({2, 3}), 1, 0);
+           },
+           ErrorKind::argument, "flatten: the first axis lies behind"}};
+}
+
+std::vector<Sample> samples_of_swapaxes(SampleMaker& make) {
+  return {
+      {.name = "outer axes",
+       .inputs = {make.normal({2, 3, 4})},
+       .run = [](const TensorList& in) { return TensorList{swapaxes(in[0], 0, -1)}; },
+       .reference =
+           [](const TensorList& in) {
+             return TensorList{rearranged(in[0], {4, 3, 2}, [](const Shape& i) { return Shape{i[2], i[1], i[0]}; })};
+           }}};
+}
+
+std::vector<ErrorSample> swapaxes_errors() {
+  return {{"axis out of range", [] { swapaxes(zeros({2, 3}), 0, 2); }, ErrorKind::argument, "swapaxes: axis"}};
+}
+
+std::vector<Sample> samples_of_movedim(SampleMaker& make) {
+  // axes: which axis of x each axis of the result is
+  const auto sample = [](const char* name, const Tensor& x, const Shape& source, const Shape& destination,
+                         const Shape& axes) {
+    return Sample{.name = name,
+                  .inputs = {x},
+                  .run = [=](const TensorList& in) { return TensorList{movedim(in[0], source, destination)}; },
+                  .reference =
+                      [axes](const TensorList& in) {
+                        Shape shape = axes;
+                        for (std::size_t k = 0; k < axes.size(); ++k)
+                          shape[k] = in[0].shape()[static_cast<std::size_t>(axes[k])];
+                        return TensorList{rearranged(in[0], shape, [axes](const Shape& i) {
+                          Shape from = i;
+                          for (std::size_t k = 0; k < i.size(); ++k) from[static_cast<std::size_t>(axes[k])] = i[k];
+                          return from;
+                        })};
+                      }};
+  };
+  return {sample("one to the end", make.normal({2, 3, 4}), {0}, {-1}, {1, 2, 0}),
+          sample("one to the front", make.normal({2, 3, 4}), {2}, {0}, {2, 0, 1}),
+          sample("two", make.normal({2, 3, 4, 1}), {0, 1}, {2, 0}, {1, 2, 0, 3}),
+          sample("none", make.normal({2, 3}), {}, {}, {0, 1})};
+}
+
+std::vector<ErrorSample> movedim_errors() {
+  return {{"lengths",
+           [] {
+             movedim(zeros({2, 3}), {0}, {0, 1});
+           },
+           ErrorKind::argument, "movedim: needs one destination"},
+          {"axis twice",
+           [] {
+             movedim(zeros({2, 3}), {0, -2}, {0, 1});
+           },
+           ErrorKind::argument, "movedim: needs one destination"},
+          {"destination twice",
+           [] {
+             movedim(zeros({2, 3}), {0, 1}, {1, -1});
+           },
+           ErrorKind::argument, "movedim: needs one destination"},
+          {"axis out of range",
+           [] {
+             movedim(zeros({2, 3}), {2}, {0});
+           },
+           ErrorKind::argument, "movedim: axis"}};
+}
+
 std::vector<Sample> samples_of_squeeze(SampleMaker& make) {
   const auto all = [](const TensorList& in) { return TensorList{squeeze(in[0])}; };
   const auto last = [](const TensorList& in) { return TensorList{squeeze(in[0], -1)}; };
@@ -232,9 +321,11 @@ std::vector<ErrorSample> expand_errors() {
 }  // namespace
 
 SampleList view_samples() {
-  return {{"reshape", samples_of_reshape, reshape_errors},       {"transpose", samples_of_transpose, transpose_errors},
-          {"permute", samples_of_permute, permute_errors},       {"squeeze", samples_of_squeeze, squeeze_errors},
-          {"unsqueeze", samples_of_unsqueeze, unsqueeze_errors}, {"expand", samples_of_expand, expand_errors}};
+  return {{"reshape", samples_of_reshape, reshape_errors},    {"transpose", samples_of_transpose, transpose_errors},
+          {"permute", samples_of_permute, permute_errors},    {"flatten", samples_of_flatten, flatten_errors},
+          {"swapaxes", samples_of_swapaxes, swapaxes_errors}, {"movedim", samples_of_movedim, movedim_errors},
+          {"squeeze", samples_of_squeeze, squeeze_errors},    {"unsqueeze", samples_of_unsqueeze, unsqueeze_errors},
+          {"expand", samples_of_expand, expand_errors}};
 }
 
 }  // namespace samples
