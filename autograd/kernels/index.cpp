@@ -42,6 +42,8 @@ void along_last(const IndexedWalk& walk, const Place& place, std::int64_t count,
   V* v = values + place.values;
   if (index_step == 1 && value_step == 1 && stride == 1 && table_step == 0) {
     for (std::int64_t i = 0; i < count; ++i) f(t[at[i]], v[i]);
+  } else if (index_step == 1 && value_step == 1 && table_step == 1) {
+    for (std::int64_t i = 0; i < count; ++i) f(t[at[i] * stride + i], v[i]);
   } else {
     for (std::int64_t i = 0; i < count; ++i) f(t[at[i * index_step] * stride + i * table_step], v[i * value_step]);
   }

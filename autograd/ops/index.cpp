@@ -176,8 +176,12 @@ Tensor positions_of(const Tensor& mask) {
   const bool* holds = row_major.data<bool>();
   Tensor positions = Tensor::empty({std::count(holds, holds + mask.numel(), true)}, int64);
   std::int64_t* next = positions.mutable_data<std::int64_t>();
-  for (std::int64_t i = 0; i < mask.numel(); ++i)
-    if (holds[i]) *next++ = i;
+  // Without a branch on the mask, which nobody can predict; the last position that holds ends it.
+  const std::int64_t* end = next + positions.numel();
+  for (std::int64_t i = 0; next != end; ++i) {
+    *next = i;
+    next += holds[i] ? 1 : 0;
+  }
   return positions;
 }
 
