@@ -5,10 +5,7 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/random.h"
-#include "saw/autograd/ops/activation.h"
-#include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/internal/families.h"
-#include "saw/autograd/ops/unary.h"
 #include "saw/autograd/tape/engine.h"
 #include "saw/autograd/tape/internal/node.h"
 
@@ -33,20 +30,7 @@ void check_leaves(const Tensor& output, const TensorList& known) {
   }
 }
 
-Tensor gated(const TensorList& in) { return tanh(in[0]) * in[1]; }
-
-std::vector<Sample> checkpoint_samples(SampleMaker& make) {
-  return {{.name = "two inputs",
-           .inputs = {make.normal({3, 4}), make.normal({3, 4})},
-           .run = [](const TensorList& in) { return TensorList{checkpoint(gated, in)}; },
-           .reference = [](const TensorList& in) { return TensorList{gated(in)}; }}};
-}
-
-std::vector<ErrorSample> checkpoint_errors() {
-  return {{"no function", [] { checkpoint({}, {}); }, ErrorKind::argument, "checkpoint: the function is empty"}};
-}
-
-const OpInfo checkpoint_info{"checkpoint", "f(x), recomputed in backward", true, checkpoint_samples, checkpoint_errors};
+const OpInfo checkpoint_info{"checkpoint", "f(x), recomputed in backward", true};
 
 }  // namespace
 
@@ -64,38 +48,34 @@ Tensor checkpoint(const std::function<Tensor(const TensorList&)>& f, const Tenso
   return record(checkpoint_info, all, output, [&] {
     const std::size_t input_count = inputs.size();
     const std::size_t total = all.size();
-    return Gradient{
-        .saved = all,
-        .backward =
-            [f, before, input_count, total](const BackwardContext& context) {
-              const GeneratorGuard replay(before);
-              const GradModeGuard recording(true);
-              TensorList again, known, targets;
-              std::vector<std::size_t> positions;
-              for (std::size_t i = 0; i < total; ++i) {
-                Tensor tensor = context.saved(i);
-                // Inputs get a leaf of their own each, or stay on the tape when this backward is itself recorded.
-                if (i < input_count && tensor.defined() && tensor.requires_grad())
-                  tensor = context.recording() ? alias(tensor) : tensor.detach();
-                if (i < input_count && tensor.defined() && context.needs_grad(i) && !tensor.requires_grad())
-                  tensor.set_requires_grad(true);
-                if (i < input_count) again.push_back(tensor);
-                known.push_back(tensor);
-                if (!context.needs_grad(i)) continue;
-                positions.push_back(i);
-                targets.push_back(tensor);
-              }
-              const Tensor result = f(again);
-              TensorList gradients(total);
-              if (!result.requires_grad()) return gradients;
-              check_leaves(result, known);
-              const TensorList found = grad_before_hooks(
-                  {result}, targets,
-                  {.grad_outputs = {context.grad_output()}, .create_graph = context.recording(), .allow_unused = true});
-              for (std::size_t i = 0; i < positions.size(); ++i) gradients[positions[i]] = found[i];
-              return gradients;
-            },
-        .plain = true};
+    return Gradient::of_ops(all, [f, before, input_count, total](const BackwardContext& context) {
+      const GeneratorGuard replay(before);
+      const GradModeGuard recording(true);
+      TensorList again, known, targets;
+      std::vector<std::size_t> positions;
+      for (std::size_t i = 0; i < total; ++i) {
+        Tensor tensor = context.saved(i);
+        // Inputs get a leaf of their own each, or stay on the tape when this backward is itself recorded.
+        if (i < input_count && tensor.defined() && tensor.requires_grad())
+          tensor = context.recording() ? alias(tensor) : tensor.detach();
+        if (i < input_count && tensor.defined() && context.needs_grad(i) && !tensor.requires_grad())
+          tensor.set_requires_grad(true);
+        if (i < input_count) again.push_back(tensor);
+        known.push_back(tensor);
+        if (!context.needs_grad(i)) continue;
+        positions.push_back(i);
+        targets.push_back(tensor);
+      }
+      const Tensor result = f(again);
+      TensorList gradients(total);
+      if (!result.requires_grad()) return gradients;
+      check_leaves(result, known);
+      const TensorList found = grad_before_hooks(
+          {result}, targets,
+          {.grad_outputs = {context.grad_output()}, .create_graph = context.recording(), .allow_unused = true});
+      for (std::size_t i = 0; i < positions.size(); ++i) gradients[positions[i]] = found[i];
+      return gradients;
+    });
   });
 }
 

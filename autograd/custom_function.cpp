@@ -5,35 +5,14 @@
 #include <string>
 
 #include "saw/autograd/base/internal/check.h"
-#include "saw/autograd/ops/activation.h"
-#include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/internal/families.h"
-#include "saw/autograd/ops/unary.h"
 #include "saw/autograd/tape/engine.h"
 #include "saw/autograd/tape/internal/node.h"
 
 namespace saw {
 namespace {
 
-CustomFunction cube() {
-  return {.name = "cube",
-          .forward = [](const TensorList& in) { return in[0] * in[0] * in[0]; },
-          .backward = [](const TensorList& in, const Tensor&,
-                         const Tensor& g) { return TensorList{g * in[0] * in[0] * 3.0}; }};
-}
-
-std::vector<Sample> custom_samples(SampleMaker& make) {
-  return {{.name = "cube",
-           .inputs = {make.normal({2, 3})},
-           .run = [](const TensorList& in) { return TensorList{cube()(in)}; },
-           .reference = [](const TensorList& in) { return TensorList{pow(in[0], 3.0)}; }}};
-}
-
-std::vector<ErrorSample> custom_errors() {
-  return {{"no forward", [] { CustomFunction{}({}); }, ErrorKind::argument, "custom_function"}};
-}
-
-const OpInfo custom_info{"custom_function", "the user's", true, custom_samples, custom_errors};
+const OpInfo custom_info{"custom_function", "the user's", true};
 
 /// Throws unless each gradient that the user's backward gave fits its input, or what that was broadcast to.
 void check_gradients(const std::string& name, const TensorList& inputs, const TensorList& gradients) {
@@ -87,16 +66,14 @@ Tensor CustomFunction::operator()(const TensorList& inputs) const {
   return record(named_custom_info(own_name), inputs, output, [&] {
     TensorList saved = inputs;
     saved.push_back(output);
-    return Gradient{.saved = saved,
-                    .backward =
-                        [own_name, backward = backward, count = inputs.size()](const BackwardContext& context) {
-                          TensorList in;
-                          for (std::size_t i = 0; i < count; ++i) in.push_back(context.saved(i));
-                          TensorList gradients = backward(in, context.saved(count), context.grad_output());
-                          check_gradients(own_name, in, gradients);
-                          return gradients;
-                        },
-                    .plain = true};
+    return Gradient::of_ops(saved,
+                            [own_name, backward = backward, count = inputs.size()](const BackwardContext& context) {
+                              TensorList in;
+                              for (std::size_t i = 0; i < count; ++i) in.push_back(context.saved(i));
+                              TensorList gradients = backward(in, context.saved(count), context.grad_output());
+                              check_gradients(own_name, in, gradients);
+                              return gradients;
+                            });
   });
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "saw/autograd/base/parallel.h"
 
@@ -12,46 +11,87 @@ namespace {
 constexpr std::int64_t grain = 1 << 15;     // elements per chunk
 constexpr std::int64_t line_elements = 16;  // columns that two threads never share: a cache line of floats
 
-/// Where a lane (one run along the axis) begins in the three arrays.
-struct Lane {
-  std::int64_t table, index, values;
+/// Where the three arrays of a walk stand.
+struct Place {
+  std::int64_t table = 0, index = 0, values = 0;
 };
 
-/// Calls f(lanes) for chunks of lanes. Two lanes never meet in one element of the table.
-template <class F>
-void for_lanes(const IndexedWalk& walk, const F& f) {
-  Shape others = walk.shape;
-  others.erase(walk.axis);
-  Strides table = walk.table, index = walk.index, values = walk.values;
-  for (Strides* strides : {&table, &index, &values}) strides->erase(walk.axis);
-  const std::int64_t length = std::max<std::int64_t>(walk.shape[walk.axis], 1);
-  parallel_for(0, others.numel(), std::max<std::int64_t>(1, grain / 4 / length), [&](std::int64_t b, std::int64_t e) {
-    std::vector<Lane> lanes;
-    lanes.reserve(static_cast<std::size_t>(e - b));
-    for (std::int64_t number = b; number < e; ++number) {
-      Lane lane{0, 0, 0};
-      std::int64_t rest = number;
-      for (std::size_t axis = others.size(); axis-- > 0;) {
-        const std::int64_t position = rest % others[axis];
-        rest /= others[axis];
-        lane.table += position * table[axis];
-        lane.index += position * index[axis];
-        lane.values += position * values[axis];
-      }
-      lanes.push_back(lane);
-    }
-    f(lanes);
-  });
+/// The place at row-major number `number` of the axes of `shape` before `axes`, the walk's own axis not counting for
+/// the table.
+Place place_of(const IndexedWalk& walk, std::size_t axes, std::int64_t number) {
+  Place place;
+  for (std::size_t axis = axes; axis-- > 0;) {
+    const std::int64_t position = number % walk.shape[axis];
+    number /= walk.shape[axis];
+    if (axis != walk.axis) place.table += position * walk.table[axis];
+    place.index += position * walk.index[axis];
+    place.values += position * walk.values[axis];
+  }
+  return place;
 }
 
-template <class T>
-void gather_typed(const IndexedWalk& walk, const T* table, const std::int64_t* index, T* values) {
-  const std::int64_t stride = walk.table[walk.axis], index_stride = walk.index[walk.axis];
-  const std::int64_t value_stride = walk.values[walk.axis];
-  for_lanes(walk, [&](const std::vector<Lane>& lanes) {
-    for (std::int64_t i = 0; i < walk.shape[walk.axis]; ++i)
-      for (const Lane& lane : lanes)
-        values[lane.values + i * value_stride] = table[lane.table + index[lane.index + i * index_stride] * stride];
+/// f(table element, value) along `count` elements of the last axis of a walk.
+template <class T, class V, class F>
+void along_last(const IndexedWalk& walk, const Place& place, std::int64_t count, T* table, const std::int64_t* index,
+                V* values, const F& f) {
+  const std::size_t last = walk.shape.size() - 1;
+  const std::int64_t stride = walk.table[walk.axis], index_step = walk.index[last], value_step = walk.values[last];
+  const std::int64_t table_step = walk.axis == last ? 0 : walk.table[last];
+  T* t = table + place.table;
+  const std::int64_t* at = index + place.index;
+  V* v = values + place.values;
+  if (index_step == 1 && value_step == 1 && stride == 1 && table_step == 0) {
+    for (std::int64_t i = 0; i < count; ++i) f(t[at[i]], v[i]);
+  } else if (index_step == 1 && value_step == 1 && table_step == 1) {
+    for (std::int64_t i = 0; i < count; ++i) f(t[at[i] * stride + i], v[i]);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) f(t[at[i * index_step] * stride + i * table_step], v[i * value_step]);
+  }
+}
+
+/// Calls f(table element, value) for every element of the walk, in any order and on all threads.
+template <class T, class V, class F>
+void walk_freely(const IndexedWalk& walk, T* table, const std::int64_t* index, V* values, const F& f) {
+  const std::size_t last = walk.shape.size() - 1;
+  const std::int64_t count = walk.shape[last];
+  if (walk.shape.numel() == 0) return;
+  parallel_for(0, walk.shape.numel() / count, std::max<std::int64_t>(1, grain / 2 / count),
+               [&](std::int64_t b, std::int64_t e) {
+                 for (std::int64_t row = b; row < e; ++row)
+                   along_last(walk, place_of(walk, last, row), count, table, index, values, f);
+               });
+}
+
+/// The same, but positions along the walk's axis are met in ascending order: they may enter one element of the table.
+template <class T, class V, class F>
+void walk_in_order(const IndexedWalk& walk, T* table, const std::int64_t* index, V* values, const F& f) {
+  const std::size_t last = walk.shape.size() - 1;
+  // Along the last axis order is kept anyway: two rows never meet.
+  if (walk.axis == last) return walk_freely(walk, table, index, values, f);
+  if (walk.shape.numel() == 0) return;
+  // Every unit owns some columns of the last axis at one position of the axes outside; the split may follow the number
+  // of threads because no sum depends on it.
+  IndexedWalk outside = walk;
+  outside.shape[walk.axis] = outside.shape[last] = 1;
+  const std::int64_t columns = walk.shape[last], length = walk.shape[walk.axis], units = outside.shape.numel();
+  const std::int64_t pieces = units == 1 && columns * length >= grain ? num_threads() : 1;
+  const std::int64_t share = (columns + pieces - 1) / pieces;
+  const std::int64_t width = std::min(columns, (share + line_elements - 1) / line_elements * line_elements);
+  const std::int64_t blocks = (columns + width - 1) / width;
+  const std::int64_t chunk = std::max<std::int64_t>(1, grain / 2 / (width * length));
+  parallel_for(0, units * blocks, chunk, [&](std::int64_t b, std::int64_t e) {
+    for (std::int64_t unit = b; unit < e; ++unit) {
+      const std::int64_t first = unit % blocks * width;
+      Place place = place_of(outside, last, unit / blocks);
+      place.table += first * walk.table[last];
+      place.index += first * walk.index[last];
+      place.values += first * walk.values[last];
+      for (std::int64_t i = 0; i < length; ++i) {
+        along_last(walk, place, std::min(width, columns - first), table, index, values, f);
+        place.index += walk.index[walk.axis];
+        place.values += walk.values[walk.axis];
+      }
+    }
   });
 }
 
@@ -60,13 +100,17 @@ void take_typed(const T* source, std::int64_t outer, std::int64_t size, std::int
                 std::int64_t count, T* destination) {
   parallel_for(0, outer * count, std::max<std::int64_t>(1, grain / std::max<std::int64_t>(inner, 1)),
                [&](std::int64_t b, std::int64_t e) {
-                 for (std::int64_t row = b; row < e; ++row) {
-                   const T* from = source + (row / count * size + index[row % count]) * inner;
-                   T* to = destination + row * inner;
-                   if (inner == 1)
-                     *to = *from;
-                   else
-                     std::memcpy(to, from, static_cast<std::size_t>(inner) * sizeof(T));
+                 while (b < e) {
+                   const std::int64_t first = b % count, last = std::min(count, first + e - b);
+                   const T* slices = source + b / count * size * inner;
+                   T* to = destination + b * inner;
+                   b += last - first;
+                   if (inner == 1) {
+                     for (std::int64_t i = first; i < last; ++i) *to++ = slices[index[i]];
+                   } else {
+                     for (std::int64_t i = first; i < last; ++i, to += inner)
+                       std::memcpy(to, slices + index[i] * inner, static_cast<std::size_t>(inner) * sizeof(T));
+                   }
                  }
                });
 }
@@ -119,19 +163,37 @@ void add_slices(T* destination, std::int64_t outer, std::int64_t size, std::int6
 
 void gather_elements(std::size_t element_bytes, const IndexedWalk& walk, const void* table, const std::int64_t* index,
                      void* values) {
-  dispatch_bytes(element_bytes,
-                 [&]<class T>() { gather_typed(walk, static_cast<const T*>(table), index, static_cast<T*>(values)); });
+  dispatch_bytes(element_bytes, [&]<class T>() {
+    walk_freely(walk, static_cast<const T*>(table), index, static_cast<T*>(values),
+                [](const T& there, T& value) { value = there; });
+  });
+}
+
+void place_elements(std::size_t element_bytes, const IndexedWalk& walk, void* table, const std::int64_t* index,
+                    const void* values) {
+  dispatch_bytes(element_bytes, [&]<class T>() {
+    walk_in_order(walk, static_cast<T*>(table), index, static_cast<const T*>(values),
+                  [](T& there, const T& value) { there = value; });
+  });
 }
 
 template <class T>
-void scatter_elements(const IndexedWalk& walk, T* table, const std::int64_t* index, const T* values) {
-  const std::int64_t stride = walk.table[walk.axis], index_stride = walk.index[walk.axis];
-  const std::int64_t value_stride = walk.values[walk.axis];
-  for_lanes(walk, [&](const std::vector<Lane>& lanes) {
-    for (std::int64_t i = 0; i < walk.shape[walk.axis]; ++i)
-      for (const Lane& lane : lanes)
-        table[lane.table + index[lane.index + i * index_stride] * stride] += values[lane.values + i * value_stride];
-  });
+void scatter_elements(Combine combine, const IndexedWalk& walk, T* table, const std::int64_t* index, const T* values) {
+  // x ≠ x is how a NaN tells itself apart, in integers never.
+  switch (combine) {
+    case Combine::add:
+      return walk_in_order(walk, table, index, values, [](T& there, const T& value) { there += value; });
+    case Combine::multiply:
+      return walk_in_order(walk, table, index, values, [](T& there, const T& value) { there *= value; });
+    case Combine::largest:
+      return walk_in_order(walk, table, index, values, [](T& there, const T& value) {
+        if (value > there || value != value) there = value;
+      });
+    case Combine::smallest:
+      return walk_in_order(walk, table, index, values, [](T& there, const T& value) {
+        if (value < there || value != value) there = value;
+      });
+  }
 }
 
 template void add_slices(float*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t,
@@ -140,8 +202,8 @@ template void add_slices(double*, std::int64_t, std::int64_t, std::int64_t, cons
                          const double*, std::int64_t);
 template void add_slices(std::int64_t*, std::int64_t, std::int64_t, std::int64_t, const std::int64_t*, std::int64_t,
                          const std::int64_t*, std::int64_t);
-template void scatter_elements(const IndexedWalk&, float*, const std::int64_t*, const float*);
-template void scatter_elements(const IndexedWalk&, double*, const std::int64_t*, const double*);
-template void scatter_elements(const IndexedWalk&, std::int64_t*, const std::int64_t*, const std::int64_t*);
+template void scatter_elements(Combine, const IndexedWalk&, float*, const std::int64_t*, const float*);
+template void scatter_elements(Combine, const IndexedWalk&, double*, const std::int64_t*, const double*);
+template void scatter_elements(Combine, const IndexedWalk&, std::int64_t*, const std::int64_t*, const std::int64_t*);
 
 }  // namespace saw::kernels

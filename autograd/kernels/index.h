@@ -34,9 +34,16 @@ struct IndexedWalk {
 void gather_elements(std::size_t element_bytes, const IndexedWalk& walk, const void* table, const std::int64_t* index,
                      void* values);
 
-/// table[… index[… i …] …] += values[… i …], i ascending for every element of the table. For float, double,
-/// std::int64_t.
+/// What scattering makes of an element that is there already.
+enum class Combine { add, multiply, largest, smallest };
+
+/// table[… index[… i …] …] = combine(table[… index[… i …] …], values[… i …]), i ascending for every element of the
+/// table, whatever the number of threads. A NaN wins as largest and as smallest. For float, double, std::int64_t.
 template <class T>
-void scatter_elements(const IndexedWalk& walk, T* table, const std::int64_t* index, const T* values);
+void scatter_elements(Combine combine, const IndexedWalk& walk, T* table, const std::int64_t* index, const T* values);
+
+/// The same with combine(there, value) = value: the last one stays. Works on elements of any dtype.
+void place_elements(std::size_t element_bytes, const IndexedWalk& walk, void* table, const std::int64_t* index,
+                    const void* values);
 
 }  // namespace saw::kernels

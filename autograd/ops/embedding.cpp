@@ -9,7 +9,6 @@
 #include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/indices.h"
-#include "saw/autograd/ops/internal/rearranged.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/autograd/tape/op_info.h"
 #include "saw/autograd/tape/record.h"
@@ -17,65 +16,10 @@
 namespace saw {
 namespace {
 
-std::vector<Sample> embedding_samples(SampleMaker& make) {
-  const auto reference = [](const TensorList& in) {
-    const std::vector<std::int64_t> at = in[1].to_vector<std::int64_t>();
-    Shape shape = in[1].shape();
-    shape.push_back(in[0].shape()[1]);
-    return TensorList{rearranged(in[0], shape, [&](const Shape& i) {
-      return Shape{at[static_cast<std::size_t>(ravel(i, shape) / shape.back())], i.back()};
-    })};
-  };
-  const auto sample = [reference](const char* name, const Tensor& table, const Tensor& index) {
-    return Sample{.name = name,
-                  .inputs = {table, index},
-                  .run = [](const TensorList& in) { return TensorList{embedding(in[0], in[1])}; },
-                  .reference = reference};
-  };
-  return {sample("list", make.normal({5, 3}), make.integers({7}, 0, 5)),
-          sample("matrix", make.normal({5, 20}), make.integers({2, 3}, 0, 5)),
-          sample("scalar", make.normal({5, 3}), make.integers({}, 0, 5)),
-          sample("nothing", make.normal({5, 3}), make.integers({0}, 0, 5)),
-          // The padding row's gradient differs from the derivative on purpose: here no index meets it.
-          {.name = "padding row, unused",
-           .inputs = {make.normal({5, 3}), make.integers({6}, 1, 5)},
-           .run = [](const TensorList& in) { return TensorList{embedding(in[0], in[1], 0)}; },
-           .reference = reference}};
-}
-
-std::vector<ErrorSample> embedding_errors() {
-  return {{"out of range",
-           [] {
-             embedding(zeros({4, 2}), tensor({0, 4}, int64));
-           },
-           ErrorKind::index, "embedding: index out of range; got 4 at position (1,); expected 0 … 3"},
-          {"table rank", [] { embedding(zeros({4}), tensor({0}, int64)); }, ErrorKind::shape, "embedding: the table"},
-          {"index dtype",
-           [] {
-             embedding(zeros({4, 2}), zeros({1}));
-           },
-           ErrorKind::dtype, "embedding: the index must be int64"},
-          {"padding index",
-           [] {
-             embedding(zeros({4, 2}), tensor({0}, int64), 4);
-           },
-           ErrorKind::argument, "embedding: the padding index"}};
-}
-
-const OpInfo embedding_info{"embedding", "y[…, :] = table[index[…], :]", true, embedding_samples, embedding_errors};
+const OpInfo embedding_info{"embedding", "y[…, :] = table[index[…], :]", true};
 
 /// The gradient of the table: rows of `gradient` (n, D) added where index sends them, except to the padding row.
-Tensor embedding_gradient(const Tensor& gradient, const Tensor& index, const Shape& table, std::int64_t padding_index) {
-  if (needs_record({gradient})) {
-    std::vector<std::int64_t> kept, rows;
-    const std::vector<std::int64_t> all = index.to_vector<std::int64_t>();
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      if (all[i] == padding_index) continue;
-      kept.push_back(static_cast<std::int64_t>(i));
-      rows.push_back(all[i]);
-    }
-    return index_add(zeros(table, gradient.dtype()), 0, tensor(rows), index_select(gradient, 0, tensor(kept)));
-  }
+Tensor table_gradient(const Tensor& gradient, const Tensor& index, const Shape& table, std::int64_t padding_index) {
   Tensor result = zeros(table, gradient.dtype());
   const Tensor source = contiguous(gradient);
   dispatch_floating("embedding", gradient.dtype(), [&]<class T>() {
@@ -83,6 +27,19 @@ Tensor embedding_gradient(const Tensor& gradient, const Tensor& index, const Sha
                         source.data<T>(), padding_index);
   });
   return result;
+}
+
+/// The same in recorded ops.
+Tensor recorded_table_gradient(const Tensor& gradient, const Tensor& index, const Shape& table,
+                               std::int64_t padding_index) {
+  std::vector<std::int64_t> kept, rows;
+  const std::vector<std::int64_t> all = index.to_vector<std::int64_t>();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i] == padding_index) continue;
+    kept.push_back(static_cast<std::int64_t>(i));
+    rows.push_back(all[i]);
+  }
+  return index_add(zeros(table, gradient.dtype()), 0, tensor(rows), index_select(gradient, 0, tensor(kept)));
 }
 
 }  // namespace
@@ -101,15 +58,14 @@ Tensor embedding(const Tensor& table, const Tensor& index, std::int64_t padding_
   kernels::take_slices(size_of(table.dtype()), source.data(table.dtype()), 1, size, width,
                        positions.data<std::int64_t>(), positions.numel(), y.mutable_data(table.dtype()));
   return record(embedding_info, {table}, y, [&] {
-    Gradient gradient;
-    gradient.saved = {positions};
-    gradient.backward = [original = table.shape(), padding_index](const BackwardContext& context) -> TensorList {
-      const Tensor rows = context.saved(0);
-      return {embedding_gradient(reshape(context.grad_output(), {rows.numel(), original[1]}), rows, original,
-                                 padding_index)};
+    const auto with = [shape = table.shape(), padding_index](auto gradient_of_table) {
+      return [=](const BackwardContext& context) -> TensorList {
+        const Tensor rows = context.saved(0);
+        return {
+            gradient_of_table(reshape(context.grad_output(), {rows.numel(), shape[1]}), rows, shape, padding_index)};
+      };
     };
-    gradient.plain = true;
-    return gradient;
+    return Gradient::with_twin({positions}, with(table_gradient), with(recorded_table_gradient));
   });
 }
 

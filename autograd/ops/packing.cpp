@@ -4,6 +4,7 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/base/internal/element_count.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/index.h"
@@ -27,31 +28,9 @@ struct Window {
   std::int64_t width() const { return left + 1 + right; }
 };
 
-/// For every place of the result (N·width) the row it shows, or N where that lies outside the segment.
-Tensor window_rows(const Segments& segments, Window window) {
-  Tensor rows = Tensor::empty({segments.rows() * window.width()}, int64);
-  std::int64_t* out = rows.mutable_data<std::int64_t>();
-  for (std::int64_t b = 0; b < segments.count(); ++b)
-    for (std::int64_t row = segments.begin(b); row < segments.end(b); ++row)
-      for (std::int64_t at = row - window.left; at <= row + window.right; ++at)
-        *out++ = at >= segments.begin(b) && at < segments.end(b) ? at : segments.rows();
-  return rows;
-}
-
-Tensor context_window_reference(const Tensor& x, const Segments& segments, Window window) {
-  const std::int64_t rows = x.size(0), columns = x.size(1);
-  const Tensor padded = cat({x, zeros({1, columns}, x.dtype())});
-  return reshape(index_select(padded, 0, window_rows(segments, window)), {rows, window.width() * columns});
-}
-
 /// The gradient of x: each row collects what it was shown as.
 Tensor context_window_gradient(const Tensor& gradient, const Segments& segments, Window window) {
   const std::int64_t rows = segments.rows(), width = window.width(), columns = gradient.size(1) / width;
-  if (needs_record({gradient})) {
-    const Tensor places = reshape(gradient, {rows * width, columns});
-    const Tensor padded = zeros({rows + 1, columns}, gradient.dtype());
-    return slice(index_add(padded, 0, window_rows(segments, window), places), 0, 0, rows);
-  }
   const Tensor source = contiguous(gradient);
   Tensor result = Tensor::empty({rows, columns}, gradient.dtype());
   dispatch_floating("context_window", gradient.dtype(), [&]<class T>() {
@@ -74,134 +53,32 @@ Tensor context_window_gradient(const Tensor& gradient, const Segments& segments,
   return result;
 }
 
-std::vector<Sample> context_window_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Segments& segments, Window window) {
-    return Sample{
-        .name = name,
-        .inputs = {x},
-        .run =
-            [=](const TensorList& in) {
-              return TensorList{context_window(in[0], segments, window.left, window.right)};
-            },
-        .reference =
-            [=](const TensorList& in) { return TensorList{context_window_reference(in[0], segments, window)}; }};
-  };
-  const Segments segments = Segments::from_lengths({3, 0, 1, 4});
-  return {sample("both sides", make.normal({8, 3}), segments, {1, 1}),
-          sample("wider than a segment", make.normal({8, 2}), segments, {2, 3}),
-          sample("left only", make.normal({8, 2}), segments, {2, 0}),
-          sample("the row alone", make.normal({8, 2}), segments, {0, 0}),
-          sample("nothing", make.normal({0, 2}), Segments(), {1, 1}),
-          sample("no columns", make.normal({8, 0}), segments, {1, 1})};
+/// For every place of the result (N·width) the row it shows, or N where that lies outside the segment.
+Tensor window_rows(const Segments& segments, Window window) {
+  Tensor rows = Tensor::empty({segments.rows() * window.width()}, int64);
+  std::int64_t* out = rows.mutable_data<std::int64_t>();
+  for (std::int64_t b = 0; b < segments.count(); ++b)
+    for (std::int64_t row = segments.begin(b); row < segments.end(b); ++row)
+      for (std::int64_t at = row - window.left; at <= row + window.right; ++at)
+        *out++ = at >= segments.begin(b) && at < segments.end(b) ? at : segments.rows();
+  return rows;
 }
 
-std::vector<ErrorSample> context_window_errors() {
-  const Segments segments = Segments::from_lengths({2, 3});
-  return {{"rows",
-           [=] {
-             context_window(zeros({4, 2}), segments, 1, 1);
-           },
-           ErrorKind::shape, "context_window: the rows do not match"},
-          {"rank", [=] { context_window(zeros({5}), segments, 1, 1); }, ErrorKind::shape,
-           "context_window: x must be (N, C)"},
-          {"negative",
-           [=] {
-             context_window(zeros({5, 2}), segments, -1, 1);
-           },
-           ErrorKind::argument, "context_window: left and right"},
-          {"too wide",
-           [=] {
-             const std::int64_t most = std::numeric_limits<std::int64_t>::max();
-             context_window(zeros({5, 2}), segments, most, most);
-           },
-           ErrorKind::argument, "context_window: left and right are too large"}};
+/// The same in recorded ops.
+Tensor recorded_context_window_gradient(const Tensor& gradient, const Segments& segments, Window window) {
+  const std::int64_t rows = segments.rows(), columns = gradient.size(1) / window.width();
+  const Tensor places = reshape(gradient, {rows * window.width(), columns});
+  const Tensor padded = zeros({rows + 1, columns}, gradient.dtype());
+  return slice(index_add(padded, 0, window_rows(segments, window), places), 0, 0, rows);
 }
 
 const OpInfo context_window_info{"context_window",
-                                 "y[r] = x[r − left], …, x[r + right] side by side, 0 beyond the segment", true,
-                                 context_window_samples, context_window_errors};
+                                 "y[r] = x[r − left], …, x[r + right] side by side, 0 beyond the segment", true};
 
 // ---- pack, unpack ----
 
-std::vector<Sample> pack_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Segments& segments) {
-    return Sample{.name = name,
-                  .inputs = {x},
-                  .run = [segments](const TensorList& in) { return TensorList{pack(in[0], segments)}; },
-                  .reference =
-                      [segments](const TensorList& in) {
-                        Shape row = in[0].shape();
-                        row.erase(0);
-                        TensorList parts = {zeros(with_rows(row, 0), in[0].dtype())};
-                        for (std::int64_t b = 0; b < segments.count(); ++b)
-                          parts.push_back(slice(select(in[0], 0, b), 0, 0, segments.length(b)));
-                        return TensorList{cat(parts)};
-                      }};
-  };
-  return {sample("three dimensions", make.normal({4, 5, 2}), Segments::from_lengths({3, 0, 5, 1})),
-          sample("two dimensions", make.normal({2, 3}), Segments::from_lengths({3, 2})),
-          sample("nothing", make.normal({0, 3, 2}), Segments()),
-          sample("integers", make.integers({2, 3}, 0, 9), Segments::from_lengths({1, 2}))};
-}
-
-std::vector<ErrorSample> pack_errors() {
-  const Segments segments = Segments::from_lengths({2, 3});
-  return {{"count",
-           [=] {
-             pack(zeros({3, 3}), segments);
-           },
-           ErrorKind::shape, "pack: needs one row per segment"},
-          {"too short",
-           [=] {
-             pack(zeros({2, 2}), segments);
-           },
-           ErrorKind::shape, "pack: a segment is longer"},
-          {"rank", [=] { pack(zeros({2}), segments); }, ErrorKind::shape, "pack: needs (B, T, …)"}};
-}
-
-const OpInfo pack_info{"pack", "(B, T, …) to (N, …): the first length(b) rows of each b", true, pack_samples,
-                       pack_errors};
-
-std::vector<Sample> unpack_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Segments& segments, double value,
-                         std::int64_t length) {
-    return Sample{.name = name,
-                  .inputs = {x},
-                  .run = [=](const TensorList& in) { return TensorList{unpack(in[0], segments, value, length)}; },
-                  .reference =
-                      [=](const TensorList& in) {
-                        const std::int64_t steps = length < 0 ? segments.max_length() : length;
-                        TensorList parts;
-                        for (std::int64_t b = 0; b < segments.count(); ++b) {
-                          Shape before = Shape::filled(in[0].rank(), 0), after = before;
-                          after[0] = steps - segments.length(b);
-                          parts.push_back(pad(rows_of(in[0], segments, b), before, after, value));
-                        }
-                        return TensorList{stack(parts)};
-                      }};
-  };
-  return {sample("longest", make.normal({8, 3}), Segments::from_lengths({3, 0, 1, 4}), 0.0, -1),
-          sample("value and length", make.normal({5}), Segments::from_lengths({2, 3}), -1.5, 4),
-          sample("three dimensions", make.normal({3, 2, 2}), Segments::from_lengths({1, 2}), 0.0, -1),
-          sample("empty segments alone", make.normal({0, 2}), Segments::from_lengths({0, 0}), 1.0, 2)};
-}
-
-std::vector<ErrorSample> unpack_errors() {
-  const Segments segments = Segments::from_lengths({2, 3});
-  return {{"rows",
-           [=] {
-             unpack(zeros({4, 2}), segments);
-           },
-           ErrorKind::shape, "unpack: the rows do not match"},
-          {"too short",
-           [=] {
-             unpack(zeros({5, 2}), segments, 0.0, 2);
-           },
-           ErrorKind::argument, "unpack: the length is smaller"}};
-}
-
-const OpInfo unpack_info{"unpack", "(N, …) to (B, T, …), with a value beyond each segment's end", true, unpack_samples,
-                         unpack_errors};
+const OpInfo pack_info{"pack", "(B, T, …) to (N, …): the first length(b) rows of each b", true};
+const OpInfo unpack_info{"unpack", "(N, …) to (B, T, …), with a value beyond each segment's end", true};
 
 /// Copies each segment between its packed rows and its padded place: f(packed byte, padded byte, bytes).
 template <class F>
@@ -246,8 +123,14 @@ Tensor context_window(const Tensor& x, const Segments& segments, std::int64_t le
       std::memcpy(to + before, in + static_cast<std::size_t>(first) * bytes, copied);
       std::memset(to + before + copied, 0, all - before - copied);
     });
-  return record_linear(context_window_info, x, y,
-                       [segments, window](const Tensor& g) { return context_window_gradient(g, segments, window); });
+  return record(context_window_info, {x}, y, [&] {
+    const auto with = [segments, window](auto gradient_of_x) {
+      return [=](const BackwardContext& context) -> TensorList {
+        return {gradient_of_x(context.grad_output(), segments, window)};
+      };
+    };
+    return Gradient::with_twin({}, with(context_window_gradient), with(recorded_context_window_gradient));
+  });
 }
 
 Tensor pack(const Tensor& padded, const Segments& segments) {
@@ -281,6 +164,7 @@ Tensor unpack(const Tensor& packed, const Segments& segments, double value, std:
   Shape shape = packed.shape();
   shape[0] = steps;
   shape.insert(0, segments.count());
+  element_count("unpack", shape);
   const Tensor source = contiguous(packed.detach());
   Tensor y = full(shape, value, packed.dtype());
   const auto* in = static_cast<const char*>(source.data(packed.dtype()));

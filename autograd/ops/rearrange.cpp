@@ -6,16 +6,18 @@
 #include <cstring>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/element_count.h"
 #include "saw/autograd/base/memory.h"
 #include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/index.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/linear.h"
-#include "saw/autograd/ops/internal/rearranged.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/slice.h"
 #include "saw/autograd/ops/statistics.h"
@@ -38,141 +40,49 @@ Tensor reordered(const Tensor& x, std::size_t axis, const F& position) {
   return y;
 }
 
-Sample one_input(const char* name, const Tensor& x, Sample::Function run, Sample::Function reference) {
-  return {.name = name, .inputs = {x}, .run = std::move(run), .reference = std::move(reference)};
-}
-
 // ---- repeat ----
 
-std::vector<Sample> repeat_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Shape& counts, const Shape& expected) {
-    return one_input(
-        name, x, [counts](const TensorList& in) { return TensorList{repeat(in[0], counts)}; },
-        [expected](const TensorList& in) {
-          return TensorList{rearranged(in[0], expected, [&](const Shape& i) {
-            Shape from = in[0].shape();
-            for (std::size_t axis = 0; axis < from.size(); ++axis)
-              from[axis] = i[axis + i.size() - from.size()] % from[axis];
-            return from;
-          })};
-        });
-  };
-  return {sample("both axes", make.normal({2, 3}), {2, 2}, {4, 6}),
-          sample("new axis", make.normal({2, 3}), {3, 1, 1}, {3, 2, 3}),
-          sample("last axis only", make.normal({2, 3}), {2}, {2, 6}),
-          sample("scalar", make.normal({}), {4}, {4}),
-          sample("zero times", make.normal({2, 3}), {0, 1}, {0, 3}),
-          sample("once", make.normal({2, 2}), {1, 1}, {2, 2}),
-          sample("empty", make.normal({0, 2}), {3, 2}, {0, 4})};
-}
+const OpInfo repeat_info{"repeat", "the whole of x, that many times along each axis", true};
 
-std::vector<ErrorSample> repeat_errors() {
-  return {{"negative", [] { repeat(zeros({2}), {-1}); }, ErrorKind::argument, "repeat: counts must not be negative"}};
-}
+// ---- repeat_interleave ----
 
-const OpInfo repeat_info{"repeat", "the whole of x, that many times along each axis", true, repeat_samples,
-                         repeat_errors};
+const OpInfo repeat_interleave_info{"repeat_interleave", "each position of an axis that many times in a row", true};
+
+/// x with position i of an axis repeated counts[i] times.
+Tensor interleaved(const Tensor& x, const std::vector<std::int64_t>& counts, std::size_t axis) {
+  Shape shape = x.shape();
+  shape[axis] = 0;
+  for (const std::int64_t count : counts) {
+    if (count < 0) fail(ErrorKind::argument, "repeat_interleave: a count must not be negative; got {}", count);
+    if (__builtin_add_overflow(shape[axis], count, &shape[axis]))
+      shape[axis] = std::numeric_limits<std::int64_t>::max();
+  }
+  element_count("repeat_interleave", shape);
+  Tensor index = Tensor::empty({shape[axis]}, int64);
+  std::int64_t* next = index.mutable_data<std::int64_t>();
+  for (std::size_t i = 0; i < counts.size(); ++i) next = std::fill_n(next, counts[i], static_cast<std::int64_t>(i));
+  const Tensor source = contiguous(x.detach());
+  const Around around(x.shape(), axis);
+  Tensor y = Tensor::empty(shape, x.dtype());
+  kernels::take_slices(size_of(x.dtype()), source.data(x.dtype()), around.outer, around.size, around.inner,
+                       index.data<std::int64_t>(), index.numel(), y.mutable_data(x.dtype()));
+  return record(repeat_interleave_info, {x}, y, [&] {
+    return Gradient::of_ops({index}, [original = x.shape(), axis](const BackwardContext& context) -> TensorList {
+      const Tensor& g = context.grad_output();
+      return {index_add(zeros(original, g.dtype()), static_cast<std::int64_t>(axis), context.saved(0), g)};
+    });
+  });
+}
 
 // ---- flip, roll ----
 
-std::vector<Sample> flip_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Shape& axes) {
-    return one_input(
-        name, x, [axes](const TensorList& in) { return TensorList{flip(in[0], axes)}; },
-        [axes](const TensorList& in) {
-          const Shape shape = in[0].shape();
-          return TensorList{rearranged(in[0], shape, [&](Shape i) {
-            for (const std::int64_t axis : axes) {
-              const std::size_t a = normalize_axis("flip", axis, shape.size());
-              i[a] = shape[a] - 1 - i[a];
-            }
-            return i;
-          })};
-        });
-  };
-  return {sample("rows", make.normal({3, 2}), {0}), sample("both", make.normal({3, 4}), {0, -1}),
-          sample("middle", make.normal({2, 3, 2}), {1}), sample("no axis", make.normal({3}), {}),
-          sample("empty", make.normal({0, 2}), {0})};
-}
-
-std::vector<ErrorSample> flip_errors() {
-  return {{"axis out of range", [] { flip(zeros({2}), {1}); }, ErrorKind::argument, "flip: axis"},
-          {"axis twice",
-           [] {
-             flip(zeros({2, 2}), {0, -2});
-           },
-           ErrorKind::argument, "flip: an axis appears twice"}};
-}
-
-const OpInfo flip_info{"flip", "y[…, i, …] = x[…, size − 1 − i, …]", true, flip_samples, flip_errors};
-
-std::vector<Sample> roll_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Shape& shifts, const Shape& axes) {
-    return one_input(
-        name, x, [shifts, axes](const TensorList& in) { return TensorList{roll(in[0], shifts, axes)}; },
-        [shifts, axes](const TensorList& in) {
-          const Shape shape = in[0].shape();
-          return TensorList{rearranged(in[0], shape, [&](Shape i) {
-            for (std::size_t k = 0; k < axes.size(); ++k) {
-              const std::size_t a = normalize_axis("roll", axes[k], shape.size());
-              i[a] = ((i[a] - shifts[k]) % shape[a] + shape[a]) % shape[a];
-            }
-            return i;
-          })};
-        });
-  };
-  return {sample("forward", make.normal({5}), {2}, {0}), sample("backward", make.normal({4, 3}), {-1}, {-1}),
-          sample("two axes", make.normal({3, 4}), {7, -5}, {0, 1}),
-          sample("axis twice", make.normal({5}), {1, 1}, {0, 0}), sample("empty", make.normal({0, 2}), {1}, {0})};
-}
-
-std::vector<ErrorSample> roll_errors() {
-  return {{"lengths",
-           [] {
-             roll(zeros({2}), {1, 2}, {0});
-           },
-           ErrorKind::argument, "roll: needs one shift for each axis"},
-          {"axis out of range", [] { roll(zeros({2}), {1}, {1}); }, ErrorKind::argument, "roll: axis"}};
-}
-
-const OpInfo roll_info{"roll", "y[…, (i + shift) mod size, …] = x[…, i, …]", true, roll_samples, roll_errors};
+const OpInfo flip_info{"flip", "y[…, i, …] = x[…, size − 1 − i, …]", true};
+const OpInfo roll_info{"roll", "y[…, (i + shift) mod size, …] = x[…, i, …]", true};
 
 // ---- tril, triu ----
 
-std::vector<Sample> triangle_samples(SampleMaker& make, Tensor (*triangle)(const Tensor&, std::int64_t), bool lower) {
-  const auto sample = [triangle, lower](const char* name, const Tensor& x, std::int64_t diagonal) {
-    return one_input(
-        name, x, [=](const TensorList& in) { return TensorList{triangle(in[0], diagonal)}; },
-        [=](const TensorList& in) {
-          return TensorList{rearranged(in[0], in[0].shape(), [=](const Shape& i) {
-            const std::int64_t distance = i[i.size() - 1] - i[i.size() - 2];
-            return (lower ? distance <= diagonal : distance >= diagonal) ? i : Shape::filled(i.size(), -1);
-          })};
-        });
-  };
-  return {sample("square", make.normal({3, 3}), 0),
-          sample("above", make.normal({3, 5}), 1),
-          sample("below", make.normal({4, 3}), -2),
-          sample("batch", make.normal({2, 3, 2}), 0),
-          sample("far away", make.normal({2, 2}), 9),
-          sample("as far as can be", make.normal({2, 2}), std::numeric_limits<std::int64_t>::max()),
-          sample("as far below", make.normal({2, 2}), std::numeric_limits<std::int64_t>::min()),
-          sample("empty", make.normal({0, 3}), 0)};
-}
-
-std::vector<Sample> tril_samples(SampleMaker& make) { return triangle_samples(make, tril, true); }
-std::vector<Sample> triu_samples(SampleMaker& make) { return triangle_samples(make, triu, false); }
-
-std::vector<ErrorSample> tril_errors() {
-  return {{"one axis", [] { tril(zeros({3})); }, ErrorKind::shape, "tril: needs at least two axes"}};
-}
-
-std::vector<ErrorSample> triu_errors() {
-  return {{"one axis", [] { triu(zeros({3})); }, ErrorKind::shape, "triu: needs at least two axes"}};
-}
-
-const OpInfo tril_info{"tril", "x[…, i, j] where j − i ≤ diagonal, else 0", true, tril_samples, tril_errors};
-const OpInfo triu_info{"triu", "x[…, i, j] where j − i ≥ diagonal, else 0", true, triu_samples, triu_errors};
+const OpInfo tril_info{"tril", "x[…, i, j] where j − i ≤ diagonal, else 0", true};
+const OpInfo triu_info{"triu", "x[…, i, j] where j − i ≥ diagonal, else 0", true};
 
 /// x with the columns [begin(row), end(row)) of every row kept and 0 elsewhere, without history.
 template <class F>
@@ -217,6 +127,9 @@ Tensor repeat(const Tensor& x, const Shape& counts) {
   for (std::size_t axis = 0; axis < rank; ++axis)
     if (std::int64_t size = 0; __builtin_mul_overflow(shape[axis], times[axis], &size))
       fail(ErrorKind::shape, "repeat: too many elements; got counts {} for a tensor of shape {}", counts, x.shape());
+  Shape total = shape;
+  for (std::size_t axis = 0; axis < rank; ++axis) total[axis] *= times[axis];
+  element_count("repeat", total);
   // One axis at a time, the last first: as (outer, 1, inner), an axis is repeated by a stride of 0.
   Tensor y = reshape(x.detach(), shape);
   for (std::size_t axis = rank; axis-- > 0;) {
@@ -241,6 +154,25 @@ Tensor repeat(const Tensor& x, const Shape& counts) {
     }
     return reshape(result, original);
   });
+}
+
+Tensor repeat_interleave(const Tensor& x, std::int64_t count) { return repeat_interleave(flatten(x), count, 0); }
+
+Tensor repeat_interleave(const Tensor& x, std::int64_t count, std::int64_t axis) {
+  const std::size_t a = normalize_axis("repeat_interleave", axis, x.rank());
+  return interleaved(x, std::vector<std::int64_t>(static_cast<std::size_t>(x.shape()[a]), count), a);
+}
+
+Tensor repeat_interleave(const Tensor& x, const Tensor& counts) { return repeat_interleave(flatten(x), counts, 0); }
+
+Tensor repeat_interleave(const Tensor& x, const Tensor& counts, std::int64_t axis) {
+  const std::size_t a = normalize_axis("repeat_interleave", axis, x.rank());
+  if (counts.dtype() != int64)
+    fail(ErrorKind::dtype, "repeat_interleave: the counts must be int64; got {}", counts.dtype());
+  if (counts.shape() != Shape{x.shape()[a]})
+    fail(ErrorKind::shape, "repeat_interleave: needs one count for each position; got counts {} for axis {} of {}",
+         counts.shape(), axis, x.shape());
+  return interleaved(x, counts.to_vector<std::int64_t>(), a);
 }
 
 Tensor flip(const Tensor& x, const Shape& axes) {
@@ -287,6 +219,8 @@ Tensor triu(const Tensor& x, std::int64_t diagonal) {
   return record_linear(triu_info, x, y, [diagonal](const Tensor& g) { return triu(g, diagonal); });
 }
 
-OpList rearrange_ops() { return {&repeat_info, &flip_info, &roll_info, &tril_info, &triu_info}; }
+OpList rearrange_ops() {
+  return {&repeat_info, &repeat_interleave_info, &flip_info, &roll_info, &tril_info, &triu_info};
+}
 
 }  // namespace saw

@@ -8,6 +8,12 @@ namespace [[gnu::visibility("default")]] saw {
 
 /// numpy.tile: the whole tensor `counts` times along each axis.
 Tensor repeat(const Tensor& x, const Shape& counts);
+/// Each position of an axis `count` times in a row; without an axis x is flattened first.
+Tensor repeat_interleave(const Tensor& x, std::int64_t count);
+Tensor repeat_interleave(const Tensor& x, std::int64_t count, std::int64_t axis);
+/// Position i counts[i] times in a row; counts is int64, (size of the axis).
+Tensor repeat_interleave(const Tensor& x, const Tensor& counts);
+Tensor repeat_interleave(const Tensor& x, const Tensor& counts, std::int64_t axis);
 Tensor flip(const Tensor& x, const Shape& axes);
 Tensor roll(const Tensor& x, const Shape& shifts, const Shape& axes);
 Tensor tril(const Tensor& x, std::int64_t diagonal = 0);  ///< over the last two axes; the rest becomes 0

@@ -1,16 +1,13 @@
 #include "saw/autograd/ops/segment.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <utility>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
-#include "saw/autograd/base/memory.h"
 #include "saw/autograd/kernels/reduce.h"
 #include "saw/autograd/kernels/segment.h"
-#include "saw/autograd/kernels/vector_math.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
@@ -18,11 +15,6 @@
 #include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/linear.h"
 #include "saw/autograd/ops/internal/segment_rows.h"
-#include "saw/autograd/ops/reduce.h"
-#include "saw/autograd/ops/shape.h"
-#include "saw/autograd/ops/slice.h"
-#include "saw/autograd/ops/statistics.h"
-#include "saw/autograd/ops/unary.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/autograd/tape/op_info.h"
 #include "saw/autograd/tape/record.h"
@@ -30,77 +22,10 @@
 namespace saw {
 namespace {
 
-// ---- references: one segment after the other, in plain ops ----
-
-/// f(the rows of a segment) for each segment, stacked; zeros for empty ones.
-template <class F>
-Tensor reduced_reference(const Tensor& x, const Segments& segments, const F& f) {
-  TensorList results;
-  Shape row = x.shape();
-  row.erase(0);
-  for (std::int64_t b = 0; b < segments.count(); ++b)
-    results.push_back(segments.length(b) == 0 ? zeros(row, x.dtype()) : f(rows_of(x, segments, b)));
-  return results.empty() ? zeros(with_rows(x.shape(), 0), x.dtype()) : stack(results);
-}
-
-/// f(the rows of a segment) for each segment that is not empty, one after the other.
-template <class F>
-Tensor mapped_reference(const Tensor& x, const Segments& segments, const F& f) {
-  TensorList results;
-  for (std::int64_t b = 0; b < segments.count(); ++b)
-    if (segments.length(b) > 0) results.push_back(f(rows_of(x, segments, b)));
-  return results.empty() ? f(x) : cat(results);
-}
-
-/// The samples of an op over (N, …).
-template <class Run, class Reference>
-std::vector<Sample> row_samples(SampleMaker& make, Run run, Reference reference) {
-  const auto sample = [run, reference](const char* name, const Tensor& x, const Segments& segments) {
-    return Sample{.name = name,
-                  .inputs = {x},
-                  .run = [=](const TensorList& in) { return TensorList{run(in[0], segments)}; },
-                  .reference = [=](const TensorList& in) { return TensorList{reference(in[0], segments)}; }};
-  };
-  return {sample("matrix", make.distinct({8, 3}), Segments::from_lengths({3, 0, 1, 4})),
-          sample("one dimension", make.distinct({6}), Segments::from_lengths({2, 4})),
-          sample("three dimensions", make.distinct({5, 2, 3}), Segments::from_lengths({5})),
-          sample("long", make.distinct({130, 2}), Segments::from_lengths({129, 1})),
-          sample("empty segments alone", make.normal({0, 3}), Segments::from_lengths({0, 0})),
-          sample("nothing", make.normal({0, 3}), Segments())};
-}
-
-template <class Run>
-std::vector<ErrorSample> row_errors(const char* op, Run run) {
-  const Segments segments = Segments::from_lengths({2, 3});
-  const std::string text = std::string(op) + ": the rows do not match";
-  return {{"too few rows",
-           [=] {
-             run(zeros({4, 2}), segments);
-           },
-           ErrorKind::shape, text},
-          {"scalar", [=] { run(zeros({}), segments); }, ErrorKind::shape, text},
-          {"bools", [=] { run(zeros({5}, boolean), segments); }, ErrorKind::dtype, op}};
-}
-
 // ---- segment_sum, segment_mean, segment_expand ----
 
-std::vector<Sample> segment_sum_samples(SampleMaker& make) {
-  return row_samples(make, segment_sum, [](const Tensor& x, const Segments& segments) {
-    return reduced_reference(x, segments, [](const Tensor& rows) { return sum(rows, {0}); });
-  });
-}
-std::vector<ErrorSample> segment_sum_errors() { return row_errors("segment_sum", segment_sum); }
-const OpInfo segment_sum_info{"segment_sum", "y[b] = Σ x[r] over the rows r of segment b", true, segment_sum_samples,
-                              segment_sum_errors};
-
-std::vector<Sample> segment_mean_samples(SampleMaker& make) {
-  return row_samples(make, segment_mean, [](const Tensor& x, const Segments& segments) {
-    return reduced_reference(x, segments, [](const Tensor& rows) { return mean(rows, {0}); });
-  });
-}
-std::vector<ErrorSample> segment_mean_errors() { return row_errors("segment_mean", segment_mean); }
-const OpInfo segment_mean_info{"segment_mean", "y[b] = Σ x[r] / length(b); 0 for an empty segment", true,
-                               segment_mean_samples, segment_mean_errors};
+const OpInfo segment_sum_info{"segment_sum", "y[b] = Σ x[r] over the rows r of segment b", true};
+const OpInfo segment_mean_info{"segment_mean", "y[b] = Σ x[r] / length(b); 0 for an empty segment", true};
 
 /// Sums without history.
 Tensor summed(const char* op, const Tensor& x, const Segments& segments) {
@@ -129,103 +54,83 @@ Tensor inverse_lengths(const Segments& segments, std::size_t rank, DType dtype) 
   return result;
 }
 
-std::vector<Sample> segment_expand_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Segments& segments) {
-    return Sample{.name = name,
-                  .inputs = {x},
-                  .run = [segments](const TensorList& in) { return TensorList{segment_expand(in[0], segments)}; },
-                  .reference =
-                      [segments](const TensorList& in) {
-                        TensorList parts = {slice(in[0], 0, 0, 0)};
-                        for (std::int64_t b = 0; b < segments.count(); ++b)
-                          for (std::int64_t i = 0; i < segments.length(b); ++i)
-                            parts.push_back(slice(in[0], 0, b, b + 1));
-                        return TensorList{cat(parts)};
-                      }};
-  };
-  return {sample("matrix", make.normal({4, 3}), Segments::from_lengths({3, 0, 1, 4})),
-          sample("one dimension", make.normal({2}), Segments::from_lengths({2, 4})),
-          sample("three dimensions", make.normal({1, 2, 3}), Segments::from_lengths({5})),
-          sample("empty segments alone", make.normal({2, 3}), Segments::from_lengths({0, 0})),
-          sample("nothing", make.normal({0, 3}), Segments())};
+const OpInfo segment_expand_info{"segment_expand", "y[r] = x[b] for the rows r of segment b", true};
+
+// ---- segment_max, segment_min ----
+
+const OpInfo segment_max_info{"segment_max", "y[b] = max x[r] over the rows r of segment b; 0 for an empty segment",
+                              true};
+const OpInfo segment_min_info{"segment_min", "y[b] = min x[r] over the rows r of segment b; 0 for an empty segment",
+                              true};
+
+/// The gradient of x: that of a segment's result goes to the row that won, column by column. `winners` (B, columns).
+Tensor winners_gradient(const char* op, const Tensor& gradient, const Tensor& winners, const Segments& segments,
+                        const Shape& shape) {
+  const Tensor g = contiguous(gradient);
+  const Tensor result = zeros(shape, g.dtype());
+  const std::int64_t columns = row_size(shape);
+  const std::int64_t* rows = winners.data<std::int64_t>();
+  dispatch_floating(op, g.dtype(), [&]<class T>() {
+    const T* in = g.data<T>();
+    T* out = result.mutable_data<T>();
+    for_segments(segments, columns, [&](std::int64_t b) {
+      if (segments.length(b) == 0) return;
+      for (std::int64_t c = 0; c < columns; ++c) out[rows[b * columns + c] * columns + c] = in[b * columns + c];
+    });
+  });
+  return result;
 }
 
-std::vector<ErrorSample> segment_expand_errors() {
-  const Segments segments = Segments::from_lengths({2, 3});
-  return {{"count",
-           [=] {
-             segment_expand(zeros({3, 2}), segments);
-           },
-           ErrorKind::shape, "segment_expand: needs one row per segment"},
-          {"scalar", [=] { segment_expand(zeros({}), segments); }, ErrorKind::shape, "segment_expand: needs one row"}};
+/// The same in recorded ops.
+Tensor recorded_winners_gradient(const Tensor& gradient, const Tensor& winners, const Segments& segments,
+                                 const Shape& shape) {
+  std::vector<std::int64_t> filled;
+  for (std::int64_t b = 0; b < segments.count(); ++b)
+    if (segments.length(b) > 0) filled.push_back(b);
+  const Tensor chosen = tensor(filled);
+  const std::int64_t columns = row_size(shape);
+  const Tensor g = reshape(gradient, {segments.count(), columns});
+  const Tensor sum = scatter_add(zeros({segments.rows(), columns}, g.dtype()), 0, index_select(winners, 0, chosen),
+                                 index_select(g, 0, chosen));
+  return reshape(sum, shape);
 }
 
-const OpInfo segment_expand_info{"segment_expand", "y[r] = x[b] for the rows r of segment b", true,
-                                 segment_expand_samples, segment_expand_errors};
-
-// ---- segment_max ----
-
-std::vector<Sample> segment_max_samples(SampleMaker& make) {
-  return row_samples(make, segment_max, [](const Tensor& x, const Segments& segments) {
-    return reduced_reference(x, segments, [](const Tensor& rows) { return amax(rows, {0}); });
+Tensor segment_extremum(const OpInfo& info, kernels::Winner winner, const Tensor& x, const Segments& segments) {
+  check_rows(info.name, x, segments);
+  const Tensor source = contiguous(x.detach());
+  const std::int64_t columns = row_size(x.shape());
+  Tensor y = Tensor::empty(with_rows(x.shape(), segments.count()), x.dtype());
+  Tensor winners = Tensor::empty({segments.count(), columns}, int64);  // for empty segments: −1
+  dispatch_numeric(info.name, x.dtype(), [&]<class T>() {
+    const T* in = source.data<T>();
+    T* values = y.mutable_data<T>();
+    std::int64_t* rows = winners.mutable_data<std::int64_t>();
+    for_segments(segments, columns, [&](std::int64_t b) {
+      const std::int64_t first = segments.begin(b);
+      if (segments.length(b) > 0) {
+        kernels::column_winners(winner, in + first * columns, segments.length(b), columns, first, values + b * columns,
+                                rows + b * columns);
+      } else {
+        std::fill_n(values + b * columns, columns, T{0});
+        std::fill_n(rows + b * columns, columns, std::int64_t{-1});
+      }
+    });
+  });
+  return record(info, {x}, y, [&] {
+    return Gradient::with_twin(
+        {winners},
+        [&info, shape = x.shape(), segments](const BackwardContext& context) -> TensorList {
+          return {winners_gradient(info.name, context.grad_output(), context.saved(0), segments, shape)};
+        },
+        [shape = x.shape(), segments](const BackwardContext& context) -> TensorList {
+          return {recorded_winners_gradient(context.grad_output(), context.saved(0), segments, shape)};
+        });
   });
 }
-std::vector<ErrorSample> segment_max_errors() { return row_errors("segment_max", segment_max); }
-const OpInfo segment_max_info{"segment_max", "y[b] = max x[r] over the rows r of segment b; 0 for an empty segment",
-                              true, segment_max_samples, segment_max_errors};
 
 // ---- segment_softmax ----
 
-Tensor segment_softmax_reference(const Tensor& x, const Segments& segments) {
-  return mapped_reference(x, segments, [](const Tensor& rows) {
-    if (rows.size(0) == 0) return exp(rows);
-    const Tensor e = exp(rows - amax(rows, {0}, true));
-    return e / sum(e, {0}, true);
-  });
-}
-
-std::vector<Sample> segment_softmax_samples(SampleMaker& make) {
-  return row_samples(make, segment_softmax, segment_softmax_reference);
-}
-std::vector<ErrorSample> segment_softmax_errors() { return row_errors("segment_softmax", segment_softmax); }
-const OpInfo segment_softmax_info{"segment_softmax", "exp(x[r]) / Σ exp(x[s]) over the rows s of r's segment", true,
-                                  segment_softmax_samples, segment_softmax_errors};
-
-template <class T>
-void exponentials(T* x, std::int64_t count) {
-  kernels::exponentials(std::span<T>(x, static_cast<std::size_t>(count)));
-}
-
-template <class T>
-void column_softmax(const T* x, std::int64_t rows, std::int64_t columns, T* y) {
-  Scratch<T> statistic(static_cast<std::size_t>(columns));
-  T* s = statistic.data();
-  kernels::amax(x, 1, rows, columns, s);
-  // A column of −∞ alone becomes 0, as in softmax.
-  for (std::int64_t c = 0; c < columns; ++c)
-    if (std::isinf(s[c]) && s[c] < 0) s[c] = 0;
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t c = 0; c < columns; ++c) y[r * columns + c] = x[r * columns + c] - s[c];
-  exponentials(y, rows * columns);
-  kernels::sum(y, 1, rows, columns, s);
-  for (std::int64_t c = 0; c < columns; ++c) s[c] = s[c] == 0 ? T{0} : 1 / s[c];
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t c = 0; c < columns; ++c) y[r * columns + c] *= s[c];
-}
-
-/// dx = y·(dy − Σ y·dy).
-template <class T>
-void column_softmax_backward(const T* y, const T* dy, std::int64_t rows, std::int64_t columns, T* dx) {
-  Scratch<T> sums(static_cast<std::size_t>(columns));
-  for (std::int64_t i = 0; i < rows * columns; ++i) dx[i] = y[i] * dy[i];
-  kernels::sum(dx, 1, rows, columns, sums.data());
-  const T* s = sums.data();
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t c = 0; c < columns; ++c) {
-      const std::int64_t i = r * columns + c;
-      dx[i] = y[i] * (dy[i] - s[c]);
-    }
-}
+const OpInfo segment_softmax_info{"segment_softmax", "exp(x[r]) / Σ exp(x[s]) over the rows s of r's segment", true};
 
 }  // namespace
 
@@ -259,55 +164,11 @@ Tensor segment_expand(const Tensor& x, const Segments& segments) {
 }
 
 Tensor segment_max(const Tensor& x, const Segments& segments) {
-  check_rows("segment_max", x, segments);
-  const Tensor source = contiguous(x.detach());
-  const std::int64_t columns = row_size(x.shape());
-  Tensor y = Tensor::empty(with_rows(x.shape(), segments.count()), x.dtype());
-  Tensor winners = Tensor::empty({segments.count(), columns}, int64);  // for empty segments: −1
-  dispatch_numeric("segment_max", x.dtype(), [&]<class T>() {
-    const T* in = source.data<T>();
-    T* largest = y.mutable_data<T>();
-    std::int64_t* rows = winners.mutable_data<std::int64_t>();
-    for_segments(segments, columns, [&](std::int64_t b) {
-      const std::int64_t first = segments.begin(b);
-      if (segments.length(b) > 0) {
-        kernels::column_winners(in + first * columns, segments.length(b), columns, first, largest + b * columns,
-                                rows + b * columns);
-      } else {
-        std::fill_n(largest + b * columns, columns, T{0});
-        std::fill_n(rows + b * columns, columns, std::int64_t{-1});
-      }
-    });
-  });
-  return record(segment_max_info, {x}, y, [&] {
-    Gradient gradient;
-    gradient.saved = {winners};
-    gradient.backward = [shape = x.shape(), segments, columns](const BackwardContext& context) -> TensorList {
-      const Tensor g = contiguous(context.grad_output());
-      const Tensor result = zeros(shape, g.dtype());
-      const std::int64_t* rows = context.saved(0).data<std::int64_t>();
-      dispatch_floating("segment_max", g.dtype(), [&]<class T>() {
-        const T* in = g.data<T>();
-        T* out = result.mutable_data<T>();
-        for_segments(segments, columns, [&](std::int64_t b) {
-          if (segments.length(b) == 0) return;
-          for (std::int64_t c = 0; c < columns; ++c) out[rows[b * columns + c] * columns + c] = in[b * columns + c];
-        });
-      });
-      return {result};
-    };
-    gradient.recorded_backward = [shape = x.shape(), segments, columns](const BackwardContext& context) -> TensorList {
-      std::vector<std::int64_t> filled;
-      for (std::int64_t b = 0; b < segments.count(); ++b)
-        if (segments.length(b) > 0) filled.push_back(b);
-      const Tensor chosen = tensor(filled);
-      const Tensor g = reshape(context.grad_output(), {segments.count(), columns});
-      const Tensor sum = scatter_add(zeros({segments.rows(), columns}, g.dtype()), 0,
-                                     index_select(context.saved(0), 0, chosen), index_select(g, 0, chosen));
-      return {reshape(sum, shape)};
-    };
-    return gradient;
-  });
+  return segment_extremum(segment_max_info, kernels::Winner::largest, x, segments);
+}
+
+Tensor segment_min(const Tensor& x, const Segments& segments) {
+  return segment_extremum(segment_min_info, kernels::Winner::smallest, x, segments);
 }
 
 Tensor segment_softmax(const Tensor& x, const Segments& segments) {
@@ -320,37 +181,39 @@ Tensor segment_softmax(const Tensor& x, const Segments& segments) {
     T* out = y.mutable_data<T>();
     for_segments(segments, columns, [&](std::int64_t b) {
       const std::int64_t first = segments.begin(b) * columns;
-      if (segments.length(b) * columns > 0) column_softmax(in + first, segments.length(b), columns, out + first);
+      if (segments.length(b) * columns > 0)
+        kernels::column_softmax(in + first, segments.length(b), columns, out + first);
     });
   });
   return record(segment_softmax_info, {x}, y, [&] {
-    Gradient gradient;
-    gradient.saved = {y};
-    gradient.backward = [segments, columns](const BackwardContext& context) -> TensorList {
-      const Tensor p = context.saved(0), g = contiguous(context.grad_output());
-      const Tensor result = Tensor::empty(p.shape(), p.dtype());
-      dispatch_floating("segment_softmax", p.dtype(), [&]<class T>() {
-        const T *probability = p.data<T>(), *in = g.data<T>();
-        T* out = result.mutable_data<T>();
-        for_segments(segments, columns, [&](std::int64_t b) {
-          const std::int64_t first = segments.begin(b) * columns;
-          if (segments.length(b) * columns > 0)
-            column_softmax_backward(probability + first, in + first, segments.length(b), columns, out + first);
+    return Gradient::with_twin(
+        {y},
+        [segments, columns](const BackwardContext& context) -> TensorList {
+          const Tensor p = context.saved(0), g = contiguous(context.grad_output());
+          const Tensor result = Tensor::empty(p.shape(), p.dtype());
+          dispatch_floating("segment_softmax", p.dtype(), [&]<class T>() {
+            const T *probability = p.data<T>(), *in = g.data<T>();
+            T* out = result.mutable_data<T>();
+            for_segments(segments, columns, [&](std::int64_t b) {
+              const std::int64_t first = segments.begin(b) * columns;
+              if (segments.length(b) * columns > 0)
+                kernels::column_softmax_backward(probability + first, in + first, segments.length(b), columns,
+                                                 out + first);
+            });
+          });
+          return {result};
+        },
+        [segments](const BackwardContext& context) -> TensorList {
+          const Tensor p = context.saved(0);
+          const Tensor& g = context.grad_output();
+          return {p * (g - segment_expand(segment_sum(p * g, segments), segments))};
         });
-      });
-      return {result};
-    };
-    gradient.recorded_backward = [segments](const BackwardContext& context) -> TensorList {
-      const Tensor p = context.saved(0);
-      const Tensor& g = context.grad_output();
-      return {p * (g - segment_expand(segment_sum(p * g, segments), segments))};
-    };
-    return gradient;
   });
 }
 
 OpList segment_ops() {
-  return {&segment_sum_info, &segment_mean_info, &segment_max_info, &segment_softmax_info, &segment_expand_info};
+  return {&segment_sum_info, &segment_mean_info,    &segment_max_info,
+          &segment_min_info, &segment_softmax_info, &segment_expand_info};
 }
 
 }  // namespace saw

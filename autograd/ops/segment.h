@@ -12,6 +12,8 @@ Tensor segment_sum(const Tensor& x, const Segments& segments);   ///< (N, …) �
 Tensor segment_mean(const Tensor& x, const Segments& segments);  ///< empty segments give 0
 Tensor segment_max(const Tensor& x,
                    const Segments& segments);  ///< empty segments give 0; the first largest row gets the gradient
+Tensor segment_min(const Tensor& x,
+                   const Segments& segments);  ///< empty segments give 0; the first smallest row gets the gradient
 Tensor segment_softmax(const Tensor& x,
                        const Segments& segments);  ///< over the rows of each segment, per column; (N, …)
 

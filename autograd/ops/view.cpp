@@ -10,7 +10,6 @@
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/internal/families.h"
 #include "saw/autograd/ops/internal/linear.h"
-#include "saw/autograd/ops/internal/rearranged.h"
 #include "saw/autograd/tape/op_info.h"
 
 namespace saw {
@@ -76,288 +75,123 @@ Shape completed_shape(const Tensor& x, const Shape& shape) {
   return result;
 }
 
-std::vector<Sample> reshape_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Shape& shape, const Shape& expected) {
-    return Sample{.name = name,
-                  .inputs = {x},
-                  .run = [shape](const TensorList& in) { return TensorList{reshape(in[0], shape)}; },
-                  .reference =
-                      [expected](const TensorList& in) {
-                        return TensorList{rearranged(in[0], expected, [&](const Shape& i) {
-                          return unravel(ravel(i, expected), in[0].shape());
-                        })};
-                      }};
-  };
-  return {sample("merge", make.normal({2, 3, 4}), {6, 4}, {6, 4}),
-          sample("split", make.normal({6, 4}), {2, 3, -1}, {2, 3, 4}),
-          sample("regroup", make.normal({4, 6}), {3, 8}, {3, 8}),
-          sample("to scalar", make.normal({1, 1}), {}, {}),
-          sample("from scalar", make.normal({}), {1, 1}, {1, 1}),
-          sample("same", make.normal({2, 2}), {2, 2}, {2, 2}),
-          sample("empty", make.normal({0, 3}), {3, 0, 2}, {3, 0, 2}),
-          sample("integers", make.integers({2, 3}, 0, 9), {3, 2}, {3, 2})};
-}
+const OpInfo flatten_info{"flatten", "x with the axes first … last as one", true};
+const OpInfo reshape_info{"reshape", "the elements of x, in row-major order, in another shape", true};
 
-std::vector<ErrorSample> reshape_errors() {
-  return {{"wrong count",
-           [] {
-             reshape(zeros({2, 3}), {4, 2});
-           },
-           ErrorKind::shape, "reshape: the number of elements"},
-          {"two open",
-           [] {
-             reshape(zeros({2, 3}), {-1, -1});
-           },
-           ErrorKind::shape, "only one size may be -1"},
-          {"does not divide",
-           [] {
-             reshape(zeros({2, 3}), {4, -1});
-           },
-           ErrorKind::shape, "reshape: the size for -1"},
-          {"open beside 0",
-           [] {
-             reshape(zeros({0, 3}), {0, -1});
-           },
-           ErrorKind::shape, "reshape: the size for -1"},
-          {"too many elements",
-           [] {
-             reshape(zeros({2, 3}), {std::int64_t{1} << 40, std::int64_t{1} << 40});
-           },
-           ErrorKind::shape, "reshape: too many elements"},
-          {"negative",
-           [] {
-             reshape(zeros({2, 3}), {-2, 3});
-           },
-           ErrorKind::shape, "reshape: sizes must be"}};
+/// x in a shape of as many elements: a view where the strides allow it, else a copy.
+Tensor reshaped(const OpInfo& info, const Tensor& x, const Shape& target) {
+  const std::optional<Strides> strides =
+      x.is_contiguous() ? contiguous_strides(target) : reshaped_strides(x.shape(), x.strides(), target);
+  const Tensor y = strides ? view_of(x, target, *strides, x.offset())
+                           : view_of(clone(x.detach()), target, contiguous_strides(target), 0);
+  return record_linear(info, x, y, [original = x.shape()](const Tensor& g) { return reshape(g, original); });
 }
-
-const OpInfo reshape_info{"reshape", "the elements of x, in row-major order, in another shape", true, reshape_samples,
-                          reshape_errors};
 
 // ---- transpose, permute ----
 
-std::vector<Sample> transpose_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, std::int64_t axis0, std::int64_t axis1) {
-    const std::size_t a = normalize_axis("transpose", axis0, x.rank()),
-                      b = normalize_axis("transpose", axis1, x.rank());
-    return Sample{.name = name,
-                  .inputs = {x},
-                  .run = [axis0, axis1](const TensorList& in) { return TensorList{transpose(in[0], axis0, axis1)}; },
-                  .reference =
-                      [a, b](const TensorList& in) {
-                        Shape shape = in[0].shape();
-                        std::swap(shape[a], shape[b]);
-                        return TensorList{rearranged(in[0], shape, [a, b](Shape i) {
-                          std::swap(i[a], i[b]);
-                          return i;
-                        })};
-                      }};
-  };
-  return {sample("matrix", make.normal({2, 3}), 0, 1), sample("outer axes", make.normal({2, 3, 4}), 0, -1),
-          sample("same axis", make.normal({2, 3}), 1, 1), sample("empty", make.normal({0, 3}), 0, 1)};
+const OpInfo transpose_info{"transpose", "y[…, j, …, i, …] = x[…, i, …, j, …]", true};
+const OpInfo swapaxes_info{"swapaxes", "transpose under its other name", true};
+const OpInfo movedim_info{"movedim", "axis source[k] of x is axis destination[k] of the result", true};
+const OpInfo permute_info{"permute", "axis i of the result is axis axes[i] of x", true};
+
+Tensor transposed(const OpInfo& info, const Tensor& x, std::int64_t axis0, std::int64_t axis1) {
+  const std::size_t a = normalize_axis(info.name, axis0, x.rank());
+  const std::size_t b = normalize_axis(info.name, axis1, x.rank());
+  Shape shape = x.shape();
+  Strides strides = x.strides();
+  std::swap(shape[a], shape[b]);
+  std::swap(strides[a], strides[b]);
+  return record_linear(info, x, view_of(x, shape, strides, x.offset()),
+                       [axis0, axis1](const Tensor& g) { return transpose(g, axis0, axis1); });
 }
 
-std::vector<ErrorSample> transpose_errors() {
-  return {{"axis out of range",
-           [] {
-             transpose(zeros({2, 3}), 0, 2);
-           },
-           ErrorKind::argument, "transpose: axis"},
-          {"scalar", [] { transpose(zeros({}), 0, 1); }, ErrorKind::argument, "transpose: axis"}};
+/// Axis i of the result is axis order[i] of x; every axis once, counted from the front.
+Tensor permuted(const OpInfo& info, const Tensor& x, const Shape& order) {
+  Shape shape = x.shape(), inverse = x.shape();
+  Strides strides = x.strides();
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto axis = static_cast<std::size_t>(order[i]);
+    shape[i] = x.shape()[axis];
+    strides[i] = x.strides()[axis];
+    inverse[axis] = static_cast<std::int64_t>(i);
+  }
+  return record_linear(info, x, view_of(x, shape, strides, x.offset()),
+                       [inverse](const Tensor& g) { return permute(g, inverse); });
 }
-
-const OpInfo transpose_info{"transpose", "y[…, j, …, i, …] = x[…, i, …, j, …]", true, transpose_samples,
-                            transpose_errors};
-
-std::vector<Sample> permute_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Shape& axes) {
-    return Sample{.name = name,
-                  .inputs = {x},
-                  .run = [axes](const TensorList& in) { return TensorList{permute(in[0], axes)}; },
-                  .reference =
-                      [axes](const TensorList& in) {
-                        Shape shape = in[0].shape(), order = axes;
-                        for (std::size_t i = 0; i < axes.size(); ++i) {
-                          order[i] = static_cast<std::int64_t>(normalize_axis("permute", axes[i], axes.size()));
-                          shape[i] = in[0].shape()[static_cast<std::size_t>(order[i])];
-                        }
-                        return TensorList{rearranged(in[0], shape, [order](const Shape& i) {
-                          Shape from = i;
-                          for (std::size_t k = 0; k < i.size(); ++k) from[static_cast<std::size_t>(order[k])] = i[k];
-                          return from;
-                        })};
-                      }};
-  };
-  return {sample("rotation", make.normal({2, 3, 4}), {2, 0, 1}), sample("identity", make.normal({2, 3}), {0, 1}),
-          sample("negative axes", make.normal({2, 3, 1, 2}), {-1, 0, -2, 1}), sample("scalar", make.normal({}), {})};
-}
-
-std::vector<ErrorSample> permute_errors() {
-  return {{"too few axes",
-           [] {
-             permute(zeros({2, 3}), {0});
-           },
-           ErrorKind::argument, "permute: needs every axis once"},
-          {"axis twice",
-           [] {
-             permute(zeros({2, 3}), {1, -1});
-           },
-           ErrorKind::argument, "permute: needs every axis once"},
-          {"axis out of range",
-           [] {
-             permute(zeros({2, 3}), {0, 2});
-           },
-           ErrorKind::argument, "permute: axis"}};
-}
-
-const OpInfo permute_info{"permute", "axis i of the result is axis axes[i] of x", true, permute_samples,
-                          permute_errors};
 
 // ---- squeeze, unsqueeze, expand ----
 
-Sample same_elements(const char* name, const Tensor& x, const Shape& expected, Sample::Function run) {
-  return {.name = name, .inputs = {x}, .run = std::move(run), .reference = [expected](const TensorList& in) {
-            return TensorList{rearranged(in[0], expected,
-                                         [&](const Shape& i) { return unravel(ravel(i, expected), in[0].shape()); })};
-          }};
-}
-
-std::vector<Sample> squeeze_samples(SampleMaker& make) {
-  const auto all = [](const TensorList& in) { return TensorList{squeeze(in[0])}; };
-  const auto last = [](const TensorList& in) { return TensorList{squeeze(in[0], -1)}; };
-  return {same_elements("all", make.normal({1, 3, 1, 2}), {3, 2}, all),
-          same_elements("to scalar", make.normal({1, 1}), {}, all),
-          same_elements("scalar", make.normal({}), {}, all),
-          same_elements("empty", make.normal({1, 0}), {0}, all),
-          same_elements("one axis", make.normal({1, 3, 1}), {1, 3}, last),
-          same_elements("axis of another size", make.normal({1, 3}), {1, 3}, last)};
-}
-
-std::vector<ErrorSample> squeeze_errors() {
-  return {{"axis out of range", [] { squeeze(zeros({1, 3}), 2); }, ErrorKind::argument, "squeeze: axis"}};
-}
-
-const OpInfo squeeze_info{"squeeze", "x without axes of size 1", true, squeeze_samples, squeeze_errors};
-
-std::vector<Sample> unsqueeze_samples(SampleMaker& make) {
-  const auto at = [](std::int64_t axis) {
-    return [axis](const TensorList& in) { return TensorList{unsqueeze(in[0], axis)}; };
-  };
-  return {same_elements("front", make.normal({2, 3}), {1, 2, 3}, at(0)),
-          same_elements("middle", make.normal({2, 3}), {2, 1, 3}, at(1)),
-          same_elements("end", make.normal({2, 3}), {2, 3, 1}, at(-1)),
-          same_elements("scalar", make.normal({}), {1}, at(0)),
-          same_elements("empty", make.normal({0}), {1, 0}, at(-2))};
-}
-
-std::vector<ErrorSample> unsqueeze_errors() {
-  return {{"axis out of range",
-           [] {
-             unsqueeze(zeros({2, 3}), 3);
-           },
-           ErrorKind::argument, "unsqueeze: axis"},
-          {"too many axes",
-           [] {
-             unsqueeze(zeros({1, 1, 1, 1, 1, 1, 1, 1}), 0);
-           },
-           ErrorKind::argument, "unsqueeze: too many dimensions"}};
-}
-
-const OpInfo unsqueeze_info{"unsqueeze", "x with one more axis, of size 1", true, unsqueeze_samples, unsqueeze_errors};
-
-std::vector<Sample> expand_samples(SampleMaker& make) {
-  const auto sample = [](const char* name, const Tensor& x, const Shape& shape, const Shape& expected) {
-    return Sample{.name = name,
-                  .inputs = {x},
-                  .run = [shape](const TensorList& in) { return TensorList{expand(in[0], shape)}; },
-                  .reference =
-                      [expected](const TensorList& in) {
-                        return TensorList{rearranged(in[0], expected, [&](const Shape& i) {
-                          Shape from = in[0].shape();
-                          const std::size_t added = i.size() - from.size();
-                          for (std::size_t axis = 0; axis < from.size(); ++axis)
-                            from[axis] = from[axis] == 1 ? 0 : i[axis + added];
-                          return from;
-                        })};
-                      }};
-  };
-  return {sample("rows", make.normal({1, 3}), {4, 3}, {4, 3}),
-          sample("columns", make.normal({3, 1}), {-1, 2}, {3, 2}),
-          sample("new axes", make.normal({3, 1}), {2, 3, 4}, {2, 3, 4}),
-          sample("scalar", make.normal({}), {2, 2}, {2, 2}),
-          sample("same", make.normal({2, 3}), {2, 3}, {2, 3}),
-          sample("to nothing", make.normal({1, 3}), {0, 3}, {0, 3})};
-}
-
-std::vector<ErrorSample> expand_errors() {
-  return {{"size not 1",
-           [] {
-             expand(zeros({2, 3}), {4, 3});
-           },
-           ErrorKind::shape, "expand: axis 0"},
-          {"too few axes",
-           [] {
-             expand(zeros({2, 3}), {3});
-           },
-           ErrorKind::shape, "expand: the shape has fewer axes"},
-          {"open new axis",
-           [] {
-             expand(zeros({3}), {-1, 3});
-           },
-           ErrorKind::shape, "expand: axis 0"},
-          {"too many elements",
-           [] {
-             expand(zeros({1, 1}), {std::int64_t{1} << 40, std::int64_t{1} << 40});
-           },
-           ErrorKind::shape, "expand: too many elements"},
-          {"negative", [] { expand(zeros({1}), {-2}); }, ErrorKind::shape, "expand: axis 0"}};
-}
-
-const OpInfo expand_info{"expand", "x repeated along axes of size 1, by stride 0", true, expand_samples, expand_errors};
+const OpInfo squeeze_info{"squeeze", "x without axes of size 1", true};
+const OpInfo unsqueeze_info{"unsqueeze", "x with one more axis, of size 1", true};
+const OpInfo expand_info{"expand", "x repeated along axes of size 1, by stride 0", true};
 
 }  // namespace
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
   const Shape target = completed_shape(x, shape);
-  if (target == x.shape()) return x;
-  const std::optional<Strides> strides =
-      x.is_contiguous() ? contiguous_strides(target) : reshaped_strides(x.shape(), x.strides(), target);
-  Tensor y;
-  if (strides) {
-    y = view_of(x, target, *strides, x.offset());
-  } else {
-    y = view_of(clone(x.detach()), target, contiguous_strides(target), 0);
-  }
-  return record_linear(reshape_info, x, y, [original = x.shape()](const Tensor& g) { return reshape(g, original); });
+  return target == x.shape() ? x : reshaped(reshape_info, x, target);
+}
+
+Tensor flatten(const Tensor& x, std::int64_t first, std::int64_t last) {
+  if (x.rank() == 0) return reshaped(flatten_info, x, {1});
+  const std::size_t begin = normalize_axis("flatten", first, x.rank()), end = normalize_axis("flatten", last, x.rank());
+  if (begin > end)
+    fail(ErrorKind::argument, "flatten: the first axis lies behind the last; got {} and {} for a tensor of shape {}",
+         first, last, x.shape());
+  if (begin == end) return x;
+  Shape target;
+  for (std::size_t axis = 0; axis < x.rank(); ++axis)
+    if (axis > begin && axis <= end)
+      target.back() *= x.shape()[axis];
+    else
+      target.push_back(x.shape()[axis]);
+  return reshaped(flatten_info, x, target);
 }
 
 Tensor transpose(const Tensor& x, std::int64_t axis0, std::int64_t axis1) {
-  const std::size_t a = normalize_axis("transpose", axis0, x.rank());
-  const std::size_t b = normalize_axis("transpose", axis1, x.rank());
-  Shape shape = x.shape();
-  Strides strides = x.strides();
-  std::swap(shape[a], shape[b]);
-  std::swap(strides[a], strides[b]);
-  return record_linear(transpose_info, x, view_of(x, shape, strides, x.offset()),
-                       [axis0, axis1](const Tensor& g) { return transpose(g, axis0, axis1); });
+  return transposed(transpose_info, x, axis0, axis1);
+}
+
+Tensor swapaxes(const Tensor& x, std::int64_t axis0, std::int64_t axis1) {
+  return transposed(swapaxes_info, x, axis0, axis1);
+}
+
+Tensor movedim(const Tensor& x, const Shape& source, const Shape& destination) {
+  constexpr std::int64_t open = -1;
+  Shape order = Shape::filled(x.rank(), open);
+  std::array<bool, Shape::max_rank> moved{};
+  bool fits = source.size() == destination.size();
+  for (std::size_t k = 0; k < source.size() && fits; ++k) {
+    const std::size_t from = normalize_axis("movedim", source[k], x.rank());
+    const std::size_t to = normalize_axis("movedim", destination[k], x.rank());
+    fits = !std::exchange(moved[from], true) && order[to] == open;
+    order[to] = static_cast<std::int64_t>(from);
+  }
+  if (!fits)
+    fail(ErrorKind::argument,
+         "movedim: needs one destination for each source, and no axis twice; got {} and {} for a tensor of shape {}",
+         source, destination, x.shape());
+  std::size_t next = 0;
+  for (std::int64_t& axis : order) {
+    if (axis != open) continue;
+    while (moved[next]) ++next;
+    axis = static_cast<std::int64_t>(next++);
+  }
+  return permuted(movedim_info, x, order);
 }
 
 Tensor permute(const Tensor& x, const Shape& axes) {
-  Shape shape = x.shape(), inverse = x.shape();
-  Strides strides = x.strides();
   std::array<bool, Shape::max_rank> seen{};
+  Shape order = axes;
   bool every_axis_once = axes.size() == x.rank();
   for (std::size_t i = 0; i < axes.size() && every_axis_once; ++i) {
     const std::size_t axis = normalize_axis("permute", axes[i], x.rank());
     every_axis_once = !std::exchange(seen[axis], true);
-    shape[i] = x.shape()[axis];
-    strides[i] = x.strides()[axis];
-    inverse[axis] = static_cast<std::int64_t>(i);
+    order[i] = static_cast<std::int64_t>(axis);
   }
   if (!every_axis_once)
     fail(ErrorKind::argument, "permute: needs every axis once; got {} for a tensor of shape {}", axes, x.shape());
-  return record_linear(permute_info, x, view_of(x, shape, strides, x.offset()),
-                       [inverse](const Tensor& g) { return permute(g, inverse); });
+  return permuted(permute_info, x, order);
 }
 
 Tensor squeeze(const Tensor& x) {
@@ -419,7 +253,8 @@ Tensor expand(const Tensor& x, const Shape& shape) {
 }
 
 OpList view_ops() {
-  return {&reshape_info, &transpose_info, &permute_info, &squeeze_info, &unsqueeze_info, &expand_info};
+  return {&reshape_info, &flatten_info, &transpose_info, &swapaxes_info, &permute_info,
+          &movedim_info, &squeeze_info, &unsqueeze_info, &expand_info};
 }
 
 }  // namespace saw

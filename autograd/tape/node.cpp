@@ -72,8 +72,8 @@ Tensor alias(const Tensor& x) {
   const std::shared_ptr<Node> node = Node::make();
   node->op = &info;
   node->edges.push_back({x.node(), x.output_index(), x.shape()});
-  node->gradient.backward = [](const BackwardContext& context) { return TensorList{context.grad_output()}; };
-  node->gradient.plain = true;
+  node->gradient =
+      Gradient::of_ops({}, [](const BackwardContext& context) { return TensorList{context.grad_output()}; });
   return x.with_node(node, 0);
 }
 

@@ -2,6 +2,7 @@
 
 // For sources of autograd/, not for users: what ops that move elements around have in common.
 
+#include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/tape/record.h"
 #include "saw/autograd/tape/tensor.h"
 
@@ -11,13 +12,14 @@ namespace saw {
 template <class F>
 Tensor record_linear(const OpInfo& info, const Tensor& x, const Tensor& y, const F& backward) {
   return record(info, {x}, y, [&] {
-    Gradient gradient;
-    gradient.backward = [backward](const BackwardContext& context) -> TensorList {
-      return {backward(context.grad_output())};
-    };
-    gradient.plain = true;
-    return gradient;
+    return Gradient::of_ops(
+        {}, [backward](const BackwardContext& context) -> TensorList { return {backward(context.grad_output())}; });
   });
+}
+
+/// The mistake that ops without arguments can meet.
+inline void check_defined(const char* op, const Tensor& x) {
+  if (!x.defined()) fail(ErrorKind::argument, "{}: the tensor is undefined; expected one with data", op);
 }
 
 /// The same memory seen otherwise, without history.

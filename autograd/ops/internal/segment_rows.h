@@ -8,8 +8,6 @@
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/parallel.h"
 #include "saw/autograd/base/segments.h"
-#include "saw/autograd/ops/slice.h"
-#include "saw/autograd/ops/view.h"
 #include "saw/autograd/tape/tensor.h"
 
 namespace saw {
@@ -63,10 +61,6 @@ void for_rows(const Segments& segments, std::int64_t columns, const F& f) {
                    f(row, segment);
                  }
                });
-}
-
-inline Tensor rows_of(const Tensor& x, const Segments& segments, std::int64_t segment) {
-  return slice(x, 0, segments.begin(segment), segments.end(segment));
 }
 
 }  // namespace saw

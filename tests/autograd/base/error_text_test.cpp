@@ -54,7 +54,7 @@ TEST_CASE("error texts: shapes that do not fit") {
   });
   check(ErrorKind::shape,
         "split: the sizes do not add up; got (2, 2), together 4; expected 5, the size of axis 0 of (5,)", [] {
-          saw::split(saw::zeros({5}), saw::Shape{2, 2});
+          saw::split(saw::zeros({5}), {2, 2});
         });
 }
 

@@ -264,7 +264,7 @@ TEST_CASE("engine: with create_graph too, a leaf's gradient is its own memory") 
 
 TEST_CASE("engine: hooks of an op's second output") {
   const Tensor x = leaf({1, 2, 3, 4});
-  const TensorList parts = saw::split(x, saw::Shape{1, 3});
+  const TensorList parts = saw::split(x, {1, 3});
   parts[1].register_hook([](const Tensor& gradient) { return gradient * 5.0; });
   (parts[0].sum() * 2.0 + parts[1].sum()).backward();
   CHECK(values(x.grad()) == List{2, 5, 5, 5});
@@ -368,10 +368,10 @@ TEST_CASE("engine: backward runs the same on a tape with recording switched off 
 
 TEST_CASE("engine: ops with several outputs of which some are used") {
   const Tensor x = leaf({3, 1, 2, 5});
-  saw::split(x, saw::Shape{1, 2, 1})[1].sum().backward();
+  saw::split(x, {1, 2, 1})[1].sum().backward();
   CHECK(values(x.grad()) == List{0, 1, 1, 0});
   x.zero_grad();
-  const TensorList parts = saw::split(x, saw::Shape{2, 2});
+  const TensorList parts = saw::split(x, {2, 2});
   (parts[0] * parts[1] * parts[0]).sum().backward();
   CHECK(values(x.grad()) == List{2 * 3 * 2, 2 * 1 * 5, 9, 1});
   x.zero_grad();
