@@ -21,6 +21,8 @@ struct Conv1dOptions {
 /// in ± 1/√(in · kernel) at first.
 class Conv1d : public Module {
  public:
+  using Options = Conv1dOptions;
+
   /// Throws Error(argument) for sizes below 1.
   Conv1d(std::int64_t in, std::int64_t out, std::int64_t kernel, const Conv1dOptions& options = {});
 

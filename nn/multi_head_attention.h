@@ -26,6 +26,8 @@ struct MultiHeadAttentionOptions {
 /// `in_proj_bias` (3·width), 0 at first; `out_proj`, a Linear with bias 0.
 class MultiHeadAttention : public Module {
  public:
+  using Options = MultiHeadAttentionOptions;
+
   /// Throws Error(argument) unless heads divides width.
   MultiHeadAttention(std::int64_t width, std::int64_t heads, const MultiHeadAttentionOptions& options = {});
 
