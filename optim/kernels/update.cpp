@@ -152,7 +152,8 @@ void lion_loop(const LionCoefficients& c, std::int64_t size, const T* gradient, 
     const auto down = hn::IfThenElseZero(hn::Lt(direction, at.zero()), at.all(rate));
     const auto step = hn::IfThenElse(number, hn::Sub(up, down), direction);
     at.store(hn::MulAdd(at.all(one_minus_beta2), difference, m), mean);
-    at.store(hn::Sub(hn::Mul(at.all(decay), at.load(parameter)), step), parameter);
+    // One operation, rounded once: left as two, compilers fuse them in some widths of vector and not in others.
+    at.store(hn::MulSub(at.all(decay), at.load(parameter), step), parameter);
   });
 }
 
