@@ -209,7 +209,9 @@ TEST_SUITE("lion and muon") {
     const StateDict before = model.snapshot();
     adam.step();
     int decayed = 0;
-    for (const auto& [name, value] : before) {
+    for (const auto& entry : before) {
+      const std::string& name = entry.first;  // clang 14 captures no structured bindings
+      const Tensor& value = entry.second;
       CAPTURE(name);
       const bool is_small = name_matches(name, "*bias") || name_matches(name, "*norm*");
       const Tensor now = find_tensor(model.state_dict(), name);
