@@ -25,6 +25,21 @@ function(saw_add_room room)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}" "${directory}/*.h")
   list(FILTER headers EXCLUDE REGEX "/(kernels|internal)/")
 
+  # A room's kernels/ is SIMD by Highway. It is compiled for three levels: plain loops that every x86-64 runs, AVX2, and
+  # AVX-512. Those in between gain little here, and every level costs build time and size.
+  file(GLOB kernels CONFIGURE_DEPENDS "${directory}/kernels/*.cpp")
+  if(kernels)
+    list(APPEND room_PRIVATE hwy::hwy)
+    set_source_files_properties(${kernels} PROPERTIES
+      COMPILE_DEFINITIONS "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
+    if(SAW_BUILD_FUZZERS)
+      # No kernel looks at the bytes of a file: one level without sanitizers builds in a fraction of the time.
+      set_source_files_properties(${kernels} PROPERTIES
+        COMPILE_DEFINITIONS HWY_COMPILE_ONLY_STATIC
+        COMPILE_OPTIONS -fno-sanitize=all)
+    endif()
+  endif()
+
   if(sources)
     add_library(${target} ${sources})
     saw_configure_target(${target})

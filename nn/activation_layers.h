@@ -12,8 +12,8 @@ class ActivationLayer : public Module {
  public:
   explicit ActivationLayer(Activation activation) : activation_(activation) {}
   Tensor forward(const Tensor& x) const {
-    const auto scope = enter();
-    return activate(activation_, x);
+    const auto scope = enter(x);
+    return scope.output(activate(activation_, x));
   }
 
  private:
@@ -50,8 +50,8 @@ struct Softplus : ActivationLayer {
 class GLU : public Module {
  public:
   Tensor forward(const Tensor& x) const {
-    const auto scope = enter();
-    return glu(x);
+    const auto scope = enter(x);
+    return scope.output(glu(x));
   }
 };
 

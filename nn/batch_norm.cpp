@@ -16,23 +16,23 @@ BatchNorm1d::BatchNorm1d(std::int64_t channels, const BatchNorm1dOptions& option
       momentum_(checked_probability("BatchNorm1d", "momentum", options.momentum)) {}
 
 Tensor BatchNorm1d::forward(const Tensor& x) const {
-  const auto scope = enter();
-  // Without weights, and without rows, nothing below would miss a channel.
+  const auto scope = enter(x);
+  // Checked here, because the op takes any number of channels where there are no weights, and anything without rows.
   if (x.rank() != 2 || x.size(1) != running_mean.size(0))
     fail(ErrorKind::shape, "BatchNorm1d: wrong channels; got input {}; expected (rows, {})", x.shape(),
          running_mean.size(0));
-  if (!is_training()) return batch_norm_with(x, {running_mean, running_var}, weight, bias, epsilon_);
+  if (!is_training()) return scope.output(batch_norm_with(x, {running_mean, running_var}, weight, bias, epsilon_));
 
   BatchStatistics own;
   const Tensor y = batch_norm(x, weight, bias, epsilon_, &own);
   const std::int64_t rows = x.size(0);
-  if (rows == 0) return y;
+  if (rows == 0) return scope.output(y);
   const NoGradGuard no_grad;
   const double unbiased = static_cast<double>(rows) / static_cast<double>(rows - 1);
   running_mean.mul_(1.0 - momentum_).add_(own.mean, momentum_);
   running_var.mul_(1.0 - momentum_).add_(own.variance, momentum_ * unbiased);
   ++*num_batches_tracked.mutable_data<std::int64_t>();
-  return y;
+  return scope.output(y);
 }
 
 }  // namespace saw::nn

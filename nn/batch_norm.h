@@ -19,6 +19,8 @@ struct BatchNorm1dOptions {
 /// `running_var`, 1 at first, both (channels), and `num_batches_tracked`, int64 of shape ().
 class BatchNorm1d : public Module {
  public:
+  using Options = BatchNorm1dOptions;
+
   /// Throws Error(argument) for fewer than one channel, a negative epsilon or a momentum outside [0, 1].
   explicit BatchNorm1d(std::int64_t channels, const BatchNorm1dOptions& options = {});
 

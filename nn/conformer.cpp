@@ -84,8 +84,8 @@ ConformerFeedForward::ConformerFeedForward(std::int64_t width, std::int64_t hidd
                       .add<Dropout>(dropout)) {}
 
 Tensor ConformerFeedForward::forward(const Tensor& x) const {
-  const auto scope = enter();
-  return sequential_.forward(x);
+  const auto scope = enter(x);
+  return scope.output(sequential_.forward(x));
 }
 
 ConformerConvolution::Steps::Steps(const ConformerOptions& options)
@@ -101,12 +101,12 @@ ConformerConvolution::ConformerConvolution(const ConformerOptions& options)
       dropout_(child<Dropout>("dropout", options.dropout)) {}
 
 Tensor ConformerConvolution::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   const Tensor gated = glu(sequential_.pointwise1.forward(layer_norm_.forward(x), segments));  // (N, width)
   const Tensor mixed = sequential_.depthwise.forward(gated, segments);
   const Tensor normed = sequential_.batch_norm != nullptr ? sequential_.batch_norm->forward(mixed)
                                                           : sequential_.group_norm->forward(mixed, segments);
-  return dropout_.forward(sequential_.pointwise2.forward(silu(normed), segments));
+  return scope.output(dropout_.forward(sequential_.pointwise2.forward(silu(normed), segments)));
 }
 
 // ---- the block ----
@@ -146,23 +146,24 @@ Tensor ConformerLayer::attend(const Tensor& x, const Segments& segments) const {
 }
 
 Tensor ConformerLayer::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   const Tensor y = before_attention(x, segments);
   const Tensor seen = attend(self_attn_layer_norm_.forward(y), segments);
-  return after_attention(y + self_attn_dropout_.forward(seen), segments);
+  return scope.output(after_attention(y + self_attn_dropout_.forward(seen), segments));
 }
 
 Tensor ConformerLayer::forward_padded(const Tensor& x, const Segments& segments, const Segments& valid) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   const Tensor y = before_attention(x, segments);
   const Tensor query = self_attn_layer_norm_.forward(y);
-  // Frames of the padding ask, but nobody asks them.
+  // Padded frames are queries like all others, as in torchaudio; keys and values are the real frames alone.
   const Tensor memory = pack(as_batch(query, segments), valid);
   const Tensor seen = self_attn_->forward(query, memory, segments, valid);
-  return after_attention(y + self_attn_dropout_.forward(seen), segments);
+  return scope.output(after_attention(y + self_attn_dropout_.forward(seen), segments));
 }
 
 Tensor ConformerLayer::attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const {
+  const auto scope = enter(x);
   const NoGradGuard no_grad;
   const Tensor y = self_attn_layer_norm_.forward(before_attention(x, segments));
   return relative_self_attn_ != nullptr ? relative_self_attn_->weights(y, segments, segment)
@@ -178,19 +179,20 @@ Conformer::Conformer(const ConformerOptions& options)
 }
 
 Tensor Conformer::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   if (torchaudio_padding_ && segments.rows() > 0) {
     const Segments padded = padded_segments(segments);
     Tensor y = unpack(x, segments).reshape({padded.rows(), x.size(1)});
     for (const ConformerLayer& layer : conformer_layers_) y = layer.forward_padded(y, padded, segments);
-    return pack(as_batch(y, padded), segments);
+    return scope.output(pack(as_batch(y, padded), segments));
   }
   Tensor y = x;
   for (const ConformerLayer& layer : conformer_layers_) y = layer.forward(y, segments);
-  return y;
+  return scope.output(y);
 }
 
 TensorList Conformer::attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const {
+  const auto scope = enter(x);
   const NoGradGuard no_grad;
   TensorList result;
   Tensor y = x;

@@ -75,6 +75,8 @@ class ConformerFeedForward : public Module {
 /// convolution → Dropout: (N, width) → (N, width).
 class ConformerConvolution : public Module {
  public:
+  using Options = ConformerOptions;
+
   explicit ConformerConvolution(const ConformerOptions& options);
   Tensor forward(const Tensor& x, const Segments& segments) const;
 
@@ -102,6 +104,8 @@ class ConformerConvolution : public Module {
 /// Names as in torchaudio: ffn1, self_attn_layer_norm, self_attn, conv_module, ffn2, final_layer_norm.
 class ConformerLayer : public Module {
  public:
+  using Options = ConformerOptions;
+
   /// Throws Error(argument) for options that do not fit.
   explicit ConformerLayer(const ConformerOptions& options);
 
@@ -134,6 +138,8 @@ class ConformerLayer : public Module {
 ///   Tensor y = conformer.forward(x, utterances);
 class Conformer : public Module {
  public:
+  using Options = ConformerOptions;
+
   /// Throws Error(argument) for options that do not fit.
   explicit Conformer(const ConformerOptions& options);
 

@@ -38,6 +38,7 @@ ConvolutionSubsampling::Convolution::Convolution(std::int64_t in, std::int64_t o
       bias(param("bias", {out}, uniform_by_fan_in(in))) {}
 
 Tensor ConvolutionSubsampling::Convolution::convolve(const Tensor& x, const Segments& segments) const {
+  const auto scope = enter(x);
   const Segments kept = halved(segments);
   const std::int64_t in = x.size(2), out = weight.size(0), frequencies = halved(x.size(1));
   // The kernel's nine places, each with all channels side by side, as one matrix to be multiplied.
@@ -53,7 +54,7 @@ Tensor ConvolutionSubsampling::Convolution::convolve(const Tensor& x, const Segm
   }
   const Tensor windows = cat(places, 2).reshape({kept.rows() * frequencies, kernel * kernel * in});
   const Tensor matrix = weight.permute({2, 3, 1, 0}).reshape({kernel * kernel * in, out});
-  return (matmul(windows, matrix) + bias).reshape({kept.rows(), frequencies, out});
+  return scope.output((matmul(windows, matrix) + bias).reshape({kept.rows(), frequencies, out}));
 }
 
 ConvolutionSubsampling::Convolutions::Convolutions(std::int64_t width)
@@ -70,7 +71,7 @@ ConvolutionSubsampling::ConvolutionSubsampling(std::int64_t features, std::int64
 }
 
 Sequences ConvolutionSubsampling::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   if (x.rank() != 2 || x.size(1) != features_ || x.size(0) != segments.rows())
     fail(ErrorKind::shape, "ConvolutionSubsampling: x does not fit; got {}; expected ({}, {})", x.shape(),
          segments.rows(), features_);
@@ -79,7 +80,7 @@ Sequences ConvolutionSubsampling::forward(const Tensor& x, const Segments& segme
   const Tensor twice = relu(conv_.second.convolve(once, half));  // (N', frequencies, width)
   const std::int64_t frequencies = twice.size(1), width = twice.size(2);
   const Tensor flat = twice.transpose(1, 2).reshape({quarter.rows(), width * frequencies});
-  return {out_.linear.forward(flat), quarter};
+  return {scope.output(out_.linear.forward(flat)), quarter};
 }
 
 Segments ConvolutionSubsampling::output_segments(const Segments& segments) const { return halved(halved(segments)); }
@@ -98,10 +99,10 @@ ConformerEncoder::ConformerEncoder(const ConformerEncoderOptions& options)
       conformer_(child<Conformer>("conformer", options.conformer)) {}
 
 Sequences ConformerEncoder::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   const Sequences frames =
       subsampling_ != nullptr ? subsampling_->forward(x, segments) : Sequences{input_->forward(x), segments};
-  return {conformer_.forward(dropout_.forward(frames.rows), frames.segments), frames.segments};
+  return {scope.output(conformer_.forward(dropout_.forward(frames.rows), frames.segments)), frames.segments};
 }
 
 Segments ConformerEncoder::output_segments(const Segments& segments) const {

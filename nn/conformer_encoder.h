@@ -7,15 +7,10 @@
 #include "saw/nn/dropout.h"
 #include "saw/nn/linear.h"
 #include "saw/nn/module.h"
+#include "saw/nn/sequences.h"
 
 namespace saw {
 namespace [[gnu::visibility("default")]] nn {
-
-/// Rows and where their sequences lie, from modules that change how many rows there are.
-struct Sequences {
-  Tensor rows;
-  Segments segments;
-};
 
 /// A quarter of the frames: two convolutions over time and frequency, 3 × 3 with stride 2 and without padding, each
 /// with a ReLU, then a Linear from what is left of the frequencies. (N, features) → rows (N', width), where an
@@ -66,6 +61,8 @@ struct ConformerEncoderOptions {
 /// Conformer blocks. (N, features) → rows (N', width).
 class ConformerEncoder : public Module {
  public:
+  using Options = ConformerEncoderOptions;
+
   /// Throws Error(argument) for options that do not fit.
   explicit ConformerEncoder(const ConformerEncoderOptions& options);
 

@@ -36,8 +36,8 @@ Conv1d::Conv1d(std::int64_t in, std::int64_t out, std::int64_t kernel, const Con
                .groups = options.groups} {}
 
 Tensor Conv1d::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
-  return conv1d(x, segments, weight, bias, options_);
+  const auto scope = enter(x);
+  return scope.output(conv1d(x, segments, weight, bias, options_));
 }
 
 Segments Conv1d::output_segments(const Segments& segments) const {

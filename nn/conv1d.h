@@ -22,6 +22,8 @@ struct Conv1dOptions {
 /// uniform in ± 1/√(in / groups · kernel) at first.
 class Conv1d : public Module {
  public:
+  using Options = Conv1dOptions;
+
   /// Throws Error(argument) for sizes below 1 and groups that do not divide the channels.
   Conv1d(std::int64_t in, std::int64_t out, std::int64_t kernel, const Conv1dOptions& options = {});
 

@@ -27,8 +27,8 @@ DepthwiseConv1d::DepthwiseConv1d(std::int64_t channels, std::int64_t kernel, con
                .padding_right = options.padding_right} {}
 
 Tensor DepthwiseConv1d::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
-  return depthwise_conv1d(x, segments, weight, bias, options_);
+  const auto scope = enter(x);
+  return scope.output(depthwise_conv1d(x, segments, weight, bias, options_));
 }
 
 Segments DepthwiseConv1d::output_segments(const Segments& segments) const {

@@ -10,6 +10,8 @@ namespace [[gnu::visibility("default")]] nn {
 /// the results lie. Parameters `weight` (channels, 1, kernel) and `bias` (channels), uniform in ± 1/√kernel at first.
 class DepthwiseConv1d : public Module {
  public:
+  using Options = Conv1dOptions;
+
   /// Throws Error(argument) for sizes below 1. Of the options `groups` has no meaning here.
   DepthwiseConv1d(std::int64_t channels, std::int64_t kernel, const Conv1dOptions& options = {});
 

@@ -31,9 +31,9 @@ Embedding::Embedding(std::int64_t count, std::int64_t width, const EmbeddingOpti
       sparse_(options.sparse) {}
 
 Tensor Embedding::forward(const Tensor& ids) const {
-  const auto scope = enter();
-  if (sparse_ && weight.requires_grad() && is_grad_enabled()) return look_up_sparsely(ids);
-  return embedding(weight, ids, padding_index_);
+  const auto scope = enter(ids);
+  if (sparse_ && weight.requires_grad() && is_grad_enabled()) return scope.output(look_up_sparsely(ids));
+  return scope.output(embedding(weight, ids, padding_index_));
 }
 
 Tensor Embedding::look_up_sparsely(const Tensor& ids) const {

@@ -18,6 +18,8 @@ struct EmbeddingOptions {
 /// Parameter `weight` (count, width), standard normal at first.
 class Embedding : public Module {
  public:
+  using Options = EmbeddingOptions;
+
   /// Throws Error(argument) for sizes that are negative or a padding index that is no row.
   Embedding(std::int64_t count, std::int64_t width, const EmbeddingOptions& options = {});
 

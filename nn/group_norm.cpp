@@ -25,11 +25,11 @@ GroupNorm::GroupNorm(std::int64_t groups, std::int64_t channels, const GroupNorm
       epsilon_(checked_epsilon("GroupNorm", options.epsilon)) {}
 
 Tensor GroupNorm::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   // Without weights the op would take any number of channels that the groups divide.
   if (x.rank() != 2 || x.size(1) != channels_)
     fail(ErrorKind::shape, "GroupNorm: wrong channels; got input {}; expected (rows, {})", x.shape(), channels_);
-  return group_norm(x, segments, groups_, weight, bias, epsilon_);
+  return scope.output(group_norm(x, segments, groups_, weight, bias, epsilon_));
 }
 
 }  // namespace saw::nn

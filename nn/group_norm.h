@@ -16,6 +16,8 @@ struct GroupNormOptions {
 /// (channels), 1 at first, and `bias` (channels), 0 at first.
 class GroupNorm : public Module {
  public:
+  using Options = GroupNormOptions;
+
   /// Throws Error(argument) for sizes below 1, groups that do not divide the channels, or a negative epsilon.
   GroupNorm(std::int64_t groups, std::int64_t channels, const GroupNormOptions& options = {});
 

@@ -1,7 +1,9 @@
 #include "saw/nn/init.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numbers>
 #include <vector>
 
 #include "saw/autograd/base/internal/check.h"
@@ -49,6 +51,25 @@ void orthonormalise_rows(std::vector<double>& matrix, std::size_t rows, std::siz
   }
 }
 
+/// The probability that a standard normal number is below z.
+double normal_below(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
+
+/// The z in [low, high] that a standard normal number is below with this probability: Newton's steps, and half the
+/// interval where one would leave it.
+double normal_quantile(double probability, double low, double high) {
+  double z = std::clamp(0.0, low, high);
+  for (int i = 0; i < 100; ++i) {
+    const double error = normal_below(z) - probability;
+    (error > 0.0 ? high : low) = z;
+    const double density = std::exp(-0.5 * z * z) / std::sqrt(2.0 * std::numbers::pi);
+    double next = z - error / density;
+    if (!(next > low && next < high)) next = 0.5 * (low + high);
+    if (std::abs(next - z) <= 1e-14 * (1.0 + std::abs(z))) return next;
+    z = next;
+  }
+  return z;
+}
+
 }  // namespace
 
 void zeros(const Tensor& parameter) { constant(parameter, 0.0); }
@@ -71,6 +92,33 @@ void normal(const Tensor& parameter, double mean, double standard_deviation) {
     fail(ErrorKind::argument, "normal: the standard deviation must not be negative; got {}", standard_deviation);
   const NoGradGuard no_grad;
   parameter.copy_(affine(randn(parameter.shape(), parameter.dtype()), standard_deviation, mean));
+}
+
+void truncated_normal(const Tensor& parameter, double mean, double standard_deviation, double low, double high) {
+  if (!(low <= high))
+    fail(ErrorKind::argument, "truncated_normal: an empty range; got {} to {}; expected low ≤ high", low, high);
+  if (!(standard_deviation > 0.0))
+    fail(ErrorKind::argument, "truncated_normal: the standard deviation must be positive; got {}", standard_deviation);
+  // Probabilities near 1 have few digits: a range above the mean is mirrored, and so is what is drawn from it.
+  const double sign = low > mean ? -1.0 : 1.0;
+  constexpr double farthest = 38.0;  // deviations; beyond, probabilities are 0 in double
+  const auto deviations = [&](double value) {
+    return std::clamp(sign * (value - mean) / standard_deviation, -farthest, farthest);
+  };
+  const double first = deviations(sign > 0.0 ? low : high), last = deviations(sign > 0.0 ? high : low);
+  const double below = normal_below(first), inside = normal_below(last) - below;
+  if (!(inside > 0.0) && low < high)
+    fail(ErrorKind::argument,
+         "truncated_normal: nothing lies between the bounds; got {} to {} for mean {} and standard deviation {}", low,
+         high, mean, standard_deviation);
+  const NoGradGuard no_grad;
+  const Tensor draws = rand(parameter.shape(), float64);
+  double* values = draws.mutable_data<double>();
+  for (std::int64_t i = 0; i < draws.numel(); ++i) {
+    const double z = normal_quantile(below + inside * values[i], first, last);
+    values[i] = std::clamp(mean + sign * standard_deviation * z, low, high);
+  }
+  parameter.copy_(draws.to(parameter.dtype()));
 }
 
 void xavier_uniform(const Tensor& parameter, double gain) {
@@ -120,6 +168,9 @@ Initialiser uniform(double low, double high) {
 }
 Initialiser normal(double mean, double standard_deviation) {
   return [=](const Tensor& parameter) { normal(parameter, mean, standard_deviation); };
+}
+Initialiser truncated_normal(double mean, double standard_deviation, double low, double high) {
+  return [=](const Tensor& parameter) { truncated_normal(parameter, mean, standard_deviation, low, high); };
 }
 Initialiser xavier_uniform(double gain) {
   return [=](const Tensor& parameter) { xavier_uniform(parameter, gain); };

@@ -28,6 +28,11 @@ void constant(const Tensor& parameter, double value);
 void uniform(const Tensor& parameter, double low, double high);
 /// Throws Error(argument) for a negative standard deviation.
 void normal(const Tensor& parameter, double mean, double standard_deviation);
+/// Normal, but of the values in [low, high] alone, as PyTorch's trunc_normal_: the bounds are values, not multiples of
+/// the standard deviation, which is that of the whole normal distribution. Throws Error(argument) when low > high, for
+/// a standard deviation that is not positive, and for bounds so far from the mean that nothing lies between them.
+void truncated_normal(const Tensor& parameter, double mean = 0.0, double standard_deviation = 1.0, double low = -2.0,
+                      double high = 2.0);
 /// Uniform in ± gain·√(6 / (fan in + fan out)) (Glorot & Bengio 2010).
 void xavier_uniform(const Tensor& parameter, double gain = 1.0);
 /// Normal with standard deviation gain·√(2 / (fan in + fan out)).
@@ -48,6 +53,7 @@ Initialiser ones();
 Initialiser constant(double value);
 Initialiser uniform(double low, double high);
 Initialiser normal(double mean, double standard_deviation);
+Initialiser truncated_normal(double mean = 0.0, double standard_deviation = 1.0, double low = -2.0, double high = 2.0);
 Initialiser xavier_uniform(double gain = 1.0);
 Initialiser xavier_normal(double gain = 1.0);
 Initialiser he_uniform(Activation after = Activation::relu, Fan fan = Fan::in);

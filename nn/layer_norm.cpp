@@ -21,9 +21,9 @@ LayerNorm::LayerNorm(std::int64_t width, const LayerNormOptions& options)
       epsilon_(checked_epsilon("LayerNorm", options.epsilon)) {}
 
 Tensor LayerNorm::forward(const Tensor& x) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   check_width("LayerNorm", x, width_);
-  return layer_norm(x, weight, bias, epsilon_);
+  return scope.output(layer_norm(x, weight, bias, epsilon_));
 }
 
 RMSNorm::RMSNorm(std::int64_t width, const RMSNormOptions& options)
@@ -32,9 +32,9 @@ RMSNorm::RMSNorm(std::int64_t width, const RMSNormOptions& options)
       epsilon_(checked_epsilon("RMSNorm", options.epsilon)) {}
 
 Tensor RMSNorm::forward(const Tensor& x) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   check_width("RMSNorm", x, width_);
-  return rms_norm(x, weight, epsilon_);
+  return scope.output(rms_norm(x, weight, epsilon_));
 }
 
 }  // namespace saw::nn

@@ -15,6 +15,8 @@ struct LayerNormOptions {
 /// variance is the biased one. Parameters `weight` (width), 1 at first, and `bias` (width), 0 at first.
 class LayerNorm : public Module {
  public:
+  using Options = LayerNormOptions;
+
   /// Throws Error(argument) for a width below 1 or a negative epsilon.
   explicit LayerNorm(std::int64_t width, const LayerNormOptions& options = {});
 
@@ -37,6 +39,8 @@ struct RMSNormOptions {
 /// `weight` (width), 1 at first.
 class RMSNorm : public Module {
  public:
+  using Options = RMSNormOptions;
+
   /// Throws Error(argument) for a width below 1 or a negative epsilon.
   explicit RMSNorm(std::int64_t width, const RMSNormOptions& options = {});
 

@@ -21,8 +21,8 @@ Linear::Linear(std::int64_t in, std::int64_t out, const LinearOptions& options)
       bias(param_if(options.bias, "bias", {out}, uniform_by_fan_in(in))) {}
 
 Tensor Linear::forward(const Tensor& x) const {
-  const auto scope = enter();
-  return linear(x, weight, bias);
+  const auto scope = enter(x);
+  return scope.output(linear(x, weight, bias));
 }
 
 }  // namespace saw::nn

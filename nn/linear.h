@@ -12,6 +12,8 @@ struct LinearOptions {
 /// y = x Wᵀ + b: x (…, in) → (…, out). Parameters `weight` (out, in) and `bias` (out), uniform in ± 1/√in at first.
 class Linear : public Module {
  public:
+  using Options = LinearOptions;
+
   /// Throws Error(argument) for a negative width.
   Linear(std::int64_t in, std::int64_t out, const LinearOptions& options = {});
 

@@ -47,12 +47,12 @@ Tensor MarginSoftmax::cosines(const Tensor& x) const {
 }
 
 Tensor MarginSoftmax::forward(const Tensor& x) const {
-  const auto scope = enter();
-  return cosines(x) * options_.scale;
+  const auto scope = enter(x);
+  return scope.output(cosines(x) * options_.scale);
 }
 
 Tensor MarginSoftmax::loss(const Tensor& x, const Tensor& labels) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   const Tensor cosine = cosines(x);
   if (labels.dtype() != int64 || labels.shape() != Shape{x.size(0)})
     fail(ErrorKind::shape, "MarginSoftmax: labels do not fit; got {} {}; expected int64 ({},)", labels.dtype(),

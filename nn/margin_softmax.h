@@ -15,6 +15,8 @@ struct MarginSoftmaxOptions {
 /// width), Xavier uniform at first.
 class MarginSoftmax : public Module {
  public:
+  using Options = MarginSoftmaxOptions;
+
   /// s · cos θ: x (N, width) → (N, classes). This is inference: no margin.
   Tensor forward(const Tensor& x) const;
   /// Mean cross-entropy with the margin, for labels (N) int64. With margin 0 it is cross_entropy(forward(x), labels).

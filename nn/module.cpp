@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
-#include <typeinfo>
+#include <exception>
 
 #include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/listing.h"
+#include "saw/autograd/tape/internal/replaced.h"
 
 namespace saw::nn {
 namespace {
@@ -99,11 +101,112 @@ void Module::adopt(const std::string& name, std::unique_ptr<Module> module) {
 
 std::string Module::path() const { return parent_ == nullptr ? std::string() : joined(parent_->path(), name_); }
 
-std::string Module::type_name() const {
+std::string Module::type_name() const { return type_name_of(typeid(*this)); }
+
+std::string Module::type_name_of(const std::type_info& type) {
   int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> readable(
-      abi::__cxa_demangle(typeid(*this).name(), nullptr, nullptr, &status), std::free);
-  return without_namespaces(status == 0 ? readable.get() : typeid(*this).name());
+  const std::unique_ptr<char, void (*)(void*)> readable(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
+                                                        std::free);
+  return without_namespaces(status == 0 ? readable.get() : type.name());
+}
+
+std::vector<std::pair<std::string, Module*>> Module::modules() {
+  std::vector<std::pair<std::string, Module*>> result{{"", this}};
+  for (const Child& child : children_)
+    for (const auto& [path, module] : child.module->modules())
+      result.emplace_back(path.empty() ? child.name : joined(child.name, path), module);
+  return result;
+}
+
+std::vector<std::pair<std::string, const Module*>> Module::modules() const {
+  const auto all = const_cast<Module*>(this)->modules();
+  return {all.begin(), all.end()};
+}
+
+void Module::apply(const std::function<void(Module&)>& f) {
+  for (const Child& child : children_) child.module->apply(f);
+  f(*this);
+}
+
+const Module& Module::find_module(const std::string& path) const {
+  const Module* module = this;
+  for (std::size_t begin = 0; begin < path.size();) {
+    const std::size_t end = std::min(path.find('.', begin), path.size());
+    const std::string name = path.substr(begin, end - begin);
+    const auto child = std::find_if(module->children_.begin(), module->children_.end(),
+                                    [&](const Child& candidate) { return candidate.name == name; });
+    if (child == module->children_.end()) {
+      std::vector<std::string> there;
+      for (const Child& candidate : module->children_) there.push_back(candidate.name);
+      const std::string parent = begin == 0 ? "" : path.substr(0, begin - 1);
+      fail(ErrorKind::argument, "find_module: there is no \"{}\" in this {}; {} has {}", path, type_name(),
+           parent.empty() ? module->type_name() : parent, there.empty() ? "no modules" : listed(there));
+    }
+    module = child->module.get();
+    begin = end + 1;
+  }
+  return *module;
+}
+
+Module& Module::find_module(const std::string& path) {
+  return const_cast<Module&>(static_cast<const Module*>(this)->find_module(path));
+}
+
+void Module::fail_type(const Module& module, const std::string& path, const std::type_info& wanted) {
+  fail(ErrorKind::argument, "find_module: \"{}\" is another module; got {}; expected {}", path, module.type_name(),
+       type_name_of(wanted));
+}
+
+const Tensor& Module::find_parameter(const std::string& name) const {
+  const std::size_t dot = name.rfind('.');
+  const Module& owner = dot == std::string::npos ? *this : find_module(name.substr(0, dot));
+  const std::string own_name = dot == std::string::npos ? name : name.substr(dot + 1);
+  std::vector<std::string> there;
+  for (const Slot& slot : owner.parameters_) {
+    if (!slot.tensor.defined()) continue;
+    if (slot.name == own_name) return slot.tensor;
+    there.push_back(slot.name);
+  }
+  fail(ErrorKind::argument, "find_parameter: there is no \"{}\" in this {}; {} has {}", name, type_name(),
+       dot == std::string::npos ? type_name() : name.substr(0, dot), there.empty() ? "no parameters" : listed(there));
+}
+
+// ---- forward ----
+
+ForwardScope::ForwardScope(const Module& module, const Tensor* input)
+    : scope_(&module.path_),
+      module_(module),
+      input_(input),
+      exceptions_(module.hooks_ == nullptr ? -1 : std::uncaught_exceptions()) {}
+
+ForwardScope::~ForwardScope() noexcept(false) {
+  if (exceptions_ < 0 || is_shown_ || std::uncaught_exceptions() != exceptions_) return;
+  module_.run_hooks(input_ != nullptr ? *input_ : Tensor(), {});
+}
+
+Tensor ForwardScope::output(Tensor y) const {
+  if (exceptions_ < 0) return y;
+  is_shown_ = true;
+  return module_.run_hooks(input_ != nullptr ? *input_ : Tensor(), std::move(y));
+}
+
+Tensor Module::run_hooks(const Tensor& input, Tensor output) const {
+  const Hooks hooks = *hooks_;  // a hook may remove itself
+  for (const auto& hook : hooks) {
+    Tensor replaced = (*hook)(*this, input, output);
+    if (replaced.defined()) output = std::move(replaced);
+  }
+  return output;
+}
+
+HookHandle Module::register_forward_hook(ForwardHook hook) {
+  if (!hook) fail(ErrorKind::argument, "register_forward_hook: the function is empty");
+  if (hooks_ == nullptr) hooks_ = std::make_shared<Hooks>();
+  const auto kept = std::make_shared<const ForwardHook>(std::move(hook));
+  hooks_->push_back(kept);
+  return HookHandle([where = std::weak_ptr<Hooks>(hooks_), which = std::weak_ptr<const ForwardHook>(kept)] {
+    if (const std::shared_ptr<Hooks> hooks = where.lock()) std::erase(*hooks, which.lock());
+  });
 }
 
 std::vector<std::pair<std::string, const Module*>> Module::children() const {
@@ -211,7 +314,7 @@ Module::Unmatched Module::load_state_dict(const StateDict& state, bool strict) {
   if (!mismatched.empty() || (strict && !(unmatched.missing.empty() && unmatched.unexpected.empty()))) {
     std::string text = fmt::format("load_state_dict: the state does not fit this {}", type_name());
     const auto list = [&](const char* what, const std::vector<std::string>& names) {
-      if (!names.empty()) text += fmt::format("; {}: {}", what, fmt::join(names, ", "));
+      if (!names.empty()) text += fmt::format("; {}: {}", what, listed(names));
     };
     list("missing", unmatched.missing);
     list("unexpected", unmatched.unexpected);
@@ -244,6 +347,7 @@ void Module::to(DType dtype) {
       tensor = known->second;
     }
   }
+  for (const auto& [before, after] : done) mark_unless_held(before);
 }
 
 void Module::tie(const std::string& name, const Tensor& parameter) {
@@ -257,12 +361,43 @@ void Module::tie(const std::string& name, const Tensor& parameter) {
   if (parameter.shape() != tensor.shape() || parameter.dtype() != tensor.dtype())
     fail(ErrorKind::shape, "tie: parameter \"{}\" of {} does not fit; got {}; expected {}", name, type_name(),
          described(parameter), described(tensor));
-  tensor = parameter;
+  const Tensor before = std::exchange(tensor, parameter);
+  mark_unless_held(before);
+}
+
+/// Optimizers that hold a parameter which is no longer anywhere in the model say so.
+void Module::mark_unless_held(const Tensor& before) const {
+  const Module* root = this;
+  while (root->parent_ != nullptr) root = root->parent_;
+  const std::vector<Entry> all = root->entries();
+  if (std::none_of(all.begin(), all.end(), [&](const Entry& entry) { return entry.slot->tensor.is_same(before); }))
+    mark_replaced(before);
 }
 
 void Module::set_requires_grad(bool requires_grad) {
   for (const Tensor& tensor : parameters()) tensor.set_requires_grad(requires_grad);
 }
+
+std::int64_t Module::set_requires_grad(const char* op, const std::string& pattern, bool requires_grad) {
+  TensorList fitting;  // each once, also when several of its names fit
+  std::vector<std::string> names;
+  for (const Entry& entry : entries()) {
+    if (!entry.is_parameter) continue;
+    names.push_back(entry.name);
+    const Tensor& tensor = entry.slot->tensor;
+    const auto same = [&](const Tensor& other) { return other.is_same(tensor); };
+    if (name_matches(entry.name, pattern) && std::none_of(fitting.begin(), fitting.end(), same))
+      fitting.push_back(tensor);
+  }
+  if (fitting.empty())
+    fail(ErrorKind::argument, "{}: no parameter of this {} fits \"{}\"; there are {}", op, type_name(), pattern,
+         names.empty() ? "none" : listed(names));
+  for (const Tensor& tensor : fitting) tensor.set_requires_grad(requires_grad);
+  return static_cast<std::int64_t>(fitting.size());
+}
+
+std::int64_t Module::freeze(const std::string& pattern) { return set_requires_grad("freeze", pattern, false); }
+std::int64_t Module::unfreeze(const std::string& pattern) { return set_requires_grad("unfreeze", pattern, true); }
 
 void Module::train(bool training) {
   training_ = training;

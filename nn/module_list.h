@@ -21,9 +21,24 @@ class ModuleList : public Module {
   /// Makes the next module from these arguments.
   template <class... Arguments>
   M& add(Arguments&&... arguments) {
-    M& made = child<M>(std::to_string(modules_.size()), std::forward<Arguments>(arguments)...);
-    modules_.push_back(&made);
-    return made;
+    return keep(child<M>(next_name(), std::forward<Arguments>(arguments)...));
+  }
+  /// The same with the module's options in braces, as in child().
+  template <class N = M>
+  M& add(const typename N::Options& options) {
+    return keep(child<N>(next_name(), options));
+  }
+  template <class N = M, class A>
+  M& add(A&& a, const typename N::Options& options) {
+    return keep(child<N>(next_name(), std::forward<A>(a), options));
+  }
+  template <class N = M, class A, class B>
+  M& add(A&& a, B&& b, const typename N::Options& options) {
+    return keep(child<N>(next_name(), std::forward<A>(a), std::forward<B>(b), options));
+  }
+  template <class N = M, class A, class B, class C>
+  M& add(A&& a, B&& b, C&& c, const typename N::Options& options) {
+    return keep(child<N>(next_name(), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c), options));
   }
 
   std::size_t size() const { return modules_.size(); }
@@ -46,6 +61,12 @@ class ModuleList : public Module {
   Iterator end() const { return Iterator(modules_.data() + modules_.size()); }
 
  private:
+  std::string next_name() const { return std::to_string(modules_.size()); }
+  M& keep(M& made) {
+    modules_.push_back(&made);
+    return made;
+  }
+
   std::vector<M*> modules_;
 };
 

@@ -41,6 +41,8 @@ struct MultiHeadAttentionOptions {
 ///   y = attention.attend(x, one_each, past, lengths);
 class MultiHeadAttention : public Module {
  public:
+  using Options = MultiHeadAttentionOptions;
+
   /// Throws Error(argument) unless heads divides width.
   MultiHeadAttention(std::int64_t width, std::int64_t heads, const MultiHeadAttentionOptions& options = {});
 

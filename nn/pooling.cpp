@@ -12,13 +12,13 @@
 namespace saw::nn {
 
 Tensor MeanPooling::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
-  return segment_mean(x, segments);
+  const auto scope = enter(x);
+  return scope.output(segment_mean(x, segments));
 }
 
 Tensor MaxPooling::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
-  return segment_max(x, segments);
+  const auto scope = enter(x);
+  return scope.output(segment_max(x, segments));
 }
 
 StatisticsPooling::StatisticsPooling(double epsilon) : epsilon_(epsilon) {
@@ -28,12 +28,12 @@ StatisticsPooling::StatisticsPooling(double epsilon) : epsilon_(epsilon) {
 }
 
 Tensor StatisticsPooling::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   const Tensor mean = segment_mean(x, segments);  // (B, width)
   // Around the mean and not as E[x²] − E[x]², which loses all digits where the mean is large.
   const Tensor variance = segment_mean(square(x - segment_expand(mean, segments)), segments);
   const Tensor deviation = sqrt(clamp(variance, epsilon_, std::numeric_limits<double>::infinity()));
-  return cat({mean, deviation}, 1);
+  return scope.output(cat({mean, deviation}, 1));
 }
 
 SelfAttentionPooling::SelfAttentionPooling(std::int64_t width)
@@ -45,11 +45,12 @@ Tensor SelfAttentionPooling::attend(const Tensor& x, const Segments& segments) c
 }
 
 Tensor SelfAttentionPooling::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
-  return segment_sum(x * attend(x, segments), segments);
+  const auto scope = enter(x);
+  return scope.output(segment_sum(x * attend(x, segments), segments));
 }
 
 Tensor SelfAttentionPooling::weights(const Tensor& x, const Segments& segments) const {
+  const auto scope = enter(x);
   const NoGradGuard no_grad;
   return attend(x, segments).squeeze(1);
 }

@@ -34,6 +34,8 @@ struct RelativeMultiHeadAttentionOptions {
 /// Xavier uniform at first. (The last three have ESPnet's names.)
 class RelativeMultiHeadAttention : public Module {
  public:
+  using Options = RelativeMultiHeadAttentionOptions;
+
   /// Throws Error(argument) unless heads divides width.
   RelativeMultiHeadAttention(std::int64_t width, std::int64_t heads,
                              const RelativeMultiHeadAttentionOptions& options = {});

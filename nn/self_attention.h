@@ -39,6 +39,8 @@ struct SelfAttentionOptions {
 /// `value`; parameter `score_weight` (key_width) for additive scores.
 class SelfAttention : public Module {
  public:
+  using Options = SelfAttentionOptions;
+
   /// Throws Error(argument) for widths below 1.
   explicit SelfAttention(std::int64_t width, const SelfAttentionOptions& options = {});
 

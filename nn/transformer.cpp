@@ -41,18 +41,18 @@ Tensor TransformerEncoderLayer::feed_forward(const Tensor& x) const {
 }
 
 Tensor TransformerEncoderLayer::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   if (pre_norm_) {
     const Tensor y = x + attend(norm1_.forward(x), segments);
-    return y + feed_forward(norm2_.forward(y));
+    return scope.output(y + feed_forward(norm2_.forward(y)));
   }
   const Tensor y = norm1_.forward(x + attend(x, segments));
-  return norm2_.forward(y + feed_forward(y));
+  return scope.output(norm2_.forward(y + feed_forward(y)));
 }
 
 Tensor TransformerEncoderLayer::attention_weights(const Tensor& x, const Segments& segments,
                                                   std::int64_t segment) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   return self_attn_.weights(pre_norm_ ? norm1_.forward(x) : x, segments, segment);
 }
 
@@ -64,14 +64,15 @@ TransformerEncoder::TransformerEncoder(const TransformerOptions& options)
 }
 
 Tensor TransformerEncoder::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   Tensor y = x;
   for (const TransformerEncoderLayer& layer : layers_) y = layer.forward(y, segments);
-  return norm_ != nullptr ? norm_->forward(y) : y;
+  return scope.output(norm_ != nullptr ? norm_->forward(y) : y);
 }
 
 TensorList TransformerEncoder::attention_weights(const Tensor& x, const Segments& segments,
                                                  std::int64_t segment) const {
+  const auto scope = enter(x);
   const NoGradGuard no_grad;
   TensorList result;
   Tensor y = x;

@@ -39,6 +39,8 @@ struct TransformerOptions {
 /// Names as in PyTorch: self_attn, linear1, linear2, norm1, norm2.
 class TransformerEncoderLayer : public Module {
  public:
+  using Options = TransformerOptions;
+
   /// Throws Error(argument) for options that do not fit.
   explicit TransformerEncoderLayer(const TransformerOptions& options);
 
@@ -66,6 +68,8 @@ class TransformerEncoderLayer : public Module {
 /// add SinusoidalPositions or LearnedPositions before it where order matters.
 class TransformerEncoder : public Module {
  public:
+  using Options = TransformerOptions;
+
   /// Throws Error(argument) for options that do not fit.
   explicit TransformerEncoder(const TransformerOptions& options);
 

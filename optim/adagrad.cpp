@@ -1,7 +1,6 @@
 #include "saw/optim/adagrad.h"
 
-#include "saw/autograd/base/internal/dispatch.h"
-#include "saw/autograd/kernels/optimizer.h"
+#include "saw/optim/kernels/update.h"
 
 namespace saw {
 namespace optim {
@@ -26,9 +25,7 @@ void Adagrad::update(const Piece& piece) const {
   const double decay = 1.0 + static_cast<double>(piece.step - 1) * options.learning_rate_decay;
   const kernels::AdagradCoefficients coefficients{
       .learning_rate = piece.learning_rate / decay, .l2 = options.weight_decay, .epsilon = options.epsilon};
-  dispatch_floating("Adagrad", piece.dtype, [&]<class T>() {
-    kernels::adagrad(coefficients, piece.size, piece.gradient_as<T>(), piece.parameter_as<T>(), piece.state_as<T>(0));
-  });
+  kernels::adagrad(coefficients, piece.dtype, piece.size, piece.gradient, piece.parameter, piece.state[0]);
 }
 
 }  // namespace optim

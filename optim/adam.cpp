@@ -1,6 +1,5 @@
 #include "saw/optim/adam.h"
 
-#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/optim/internal/adam_update.h"
 
 namespace saw {
@@ -26,10 +25,8 @@ void Adam::update(const Piece& piece) const {
   const AdamOptions& options = options_[piece.group];
   kernels::AdamCoefficients coefficients = adam_coefficients(options, piece.learning_rate, piece.step);
   coefficients.l2 = options.weight_decay;
-  dispatch_floating("Adam", piece.dtype, [&]<class T>() {
-    kernels::adam(coefficients, piece.size, piece.gradient_as<T>(), piece.parameter_as<T>(), piece.state_as<T>(0),
-                  piece.state_as<T>(1), piece.state_as<T>(2));
-  });
+  kernels::adam(coefficients, piece.dtype, piece.size, piece.gradient, piece.parameter, piece.state[0], piece.state[1],
+                piece.state[2]);
 }
 
 }  // namespace optim

@@ -1,6 +1,5 @@
 #include "saw/optim/adamw.h"
 
-#include "saw/autograd/base/internal/dispatch.h"
 #include "saw/optim/internal/adam_update.h"
 
 namespace saw {
@@ -26,10 +25,8 @@ void AdamW::update(const Piece& piece) const {
   const AdamWOptions& options = options_[piece.group];
   kernels::AdamCoefficients coefficients = adam_coefficients(options, piece.learning_rate, piece.step);
   coefficients.decay = 1.0 - piece.learning_rate * options.weight_decay;
-  dispatch_floating("AdamW", piece.dtype, [&]<class T>() {
-    kernels::adam(coefficients, piece.size, piece.gradient_as<T>(), piece.parameter_as<T>(), piece.state_as<T>(0),
-                  piece.state_as<T>(1), piece.state_as<T>(2));
-  });
+  kernels::adam(coefficients, piece.dtype, piece.size, piece.gradient, piece.parameter, piece.state[0], piece.state[1],
+                piece.state[2]);
 }
 
 }  // namespace optim

@@ -7,6 +7,8 @@
 #include "saw/optim/adamw.h"
 #include "saw/optim/clip.h"
 #include "saw/optim/ema.h"
+#include "saw/optim/lion.h"
+#include "saw/optim/muon.h"
 #include "saw/optim/optimizer.h"
 #include "saw/optim/parameters.h"
 #include "saw/optim/plateau.h"

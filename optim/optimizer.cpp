@@ -6,6 +6,7 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/tape/internal/replaced.h"
 #include "saw/optim/internal/named.h"
 #include "saw/optim/internal/pieces.h"
 
@@ -95,7 +96,37 @@ void Optimizer::zero_grad() {
   for (const Entry& entry : entries_) entry.parameter.zero_grad();
 }
 
+void Optimizer::check_gradients() const {
+  std::size_t with_gradient = 0, frozen = 0;
+  for (const Entry& entry : entries_) {
+    if (is_replaced(entry.parameter))
+      fail(ErrorKind::autograd,
+           "{}.step: parameter \"{}\" of shape {} is no longer in its model: to() or tie() has put another in its "
+           "place; "
+           "make the optimizer after them",
+           name_, entry.name, entry.parameter.shape());
+    if (!entry.parameter.requires_grad()) ++frozen;
+    if (entry.parameter.grad().defined() || sparse_grad(entry.parameter).defined()) ++with_gradient;
+  }
+  if (with_gradient > 0) return;
+  if (frozen == entries_.size())
+    fail(ErrorKind::autograd, "{}.step: all of the {} parameter(s) are frozen; expected one that requires a gradient",
+         name_, entries_.size());
+  fail(ErrorKind::autograd,
+       "{}.step: none of the {} parameter(s) has a gradient; was backward() forgotten, or zero_grad() called after it, "
+       "or is the loss of another model?",
+       name_, entries_.size());
+}
+
+void Optimizer::update(const Piece& /*piece*/) const {
+  fail(ErrorKind::internal, "{}: an elementwise optimizer must have update()", name_);
+}
+void Optimizer::update_whole(const Whole& /*whole*/) const {
+  fail(ErrorKind::internal, "{}: an optimizer that is not elementwise must have update_whole()", name_);
+}
+
 void Optimizer::step() {
+  check_gradients();
   const NoGradGuard no_grad;
   whole_.clear();
   ends_.clear();
@@ -104,6 +135,18 @@ void Optimizer::step() {
     const SparseGradient sparse = sparse_grad(entry.parameter);
     const Tensor gradient = sparse.defined() ? sparse.rows : entry.parameter.grad();
     if (!gradient.defined()) continue;
+    if (!is_elementwise()) {
+      if (sparse.defined())
+        fail(ErrorKind::autograd, "{}.step: parameter \"{}\" has a sparse gradient; expected a whole matrix", name_,
+             entry.name);
+      update_whole({.group = entry.group,
+                    .learning_rate = learning_rates_[entry.group],
+                    .step = ++entry.step,
+                    .gradient = gradient.detach(),
+                    .parameter = entry.parameter,
+                    .state = entry.state});
+      continue;
+    }
     const DType dtype = entry.parameter.dtype();
     gradients_.push_back(gradient.detach().contiguous());
     Piece piece{.group = entry.group,

@@ -15,16 +15,6 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace optim {
 
-/// Parameters with options of their own.
-///
-///   optim::AdamW adam({{.parameters = model.encoder.parameters(), .options = {.learning_rate = 1e-4}},
-///                      {.parameters = model.head.parameters(), .options = {.learning_rate = 1e-3}}});
-template <class Options>
-struct ParameterGroup {
-  Parameters parameters;
-  Options options = {};
-};
-
 /// What all optimizers have in common: groups of parameters with a learning rate each, and state that belongs to each
 /// parameter and is saved and loaded under its name.
 ///
@@ -43,7 +33,9 @@ class Optimizer {
 
   /// Forgets the gradients of all parameters.
   void zero_grad();
-  /// Changes all parameters that have a gradient, in place.
+  /// Changes all parameters that have a gradient, in place. Throws Error(autograd), and changes nothing, when no
+  /// parameter has one, and when a parameter is no longer in the model it came from, because Module::to() or tie() has
+  /// put another in its place.
   void step();
   /// Calls of step() so far, over all runs when the state was loaded.
   std::int64_t step_count() const { return step_count_; }
@@ -92,6 +84,16 @@ class Optimizer {
     }
   };
 
+  /// One parameter whole, for optimizers that look at matrices.
+  struct Whole {
+    std::size_t group;
+    double learning_rate;
+    std::int64_t step;
+    Tensor gradient;
+    Tensor parameter;
+    std::array<Tensor, 3> state;  ///< undefined where the group has no such state
+  };
+
   /// A tensor per parameter, of its shape and dtype.
   struct StateTensor {
     std::string name;  ///< empty: this group goes without
@@ -108,8 +110,13 @@ class Optimizer {
   /// Throws Error(argument) unless 0 ≤ value < ∞.
   void check_option(const char* option, double value) const;
 
+  /// Whether the optimizer looks at single elements, and has update() called for pieces, or at whole parameters, and
+  /// has update_whole() called.
+  virtual bool is_elementwise() const { return true; }
   /// Updates one piece. Runs on several threads at once.
-  virtual void update(const Piece& piece) const = 0;
+  virtual void update(const Piece& piece) const;
+  /// Updates one parameter. Runs on the thread of step(), under NoGradGuard, for one parameter after the other.
+  virtual void update_whole(const Whole& whole) const;
 
  private:
   struct Entry {
@@ -120,6 +127,7 @@ class Optimizer {
     std::array<Tensor, 3> state;
   };
 
+  void check_gradients() const;
   void add_piece(const Piece& piece);
   void add_rows(const Piece& table, const SparseGradient& gradient);
   StateDict described_state() const;

@@ -1,12 +1,15 @@
 #include "saw/optim/parameters.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/internal/listing.h"
 #include "saw/optim/internal/named.h"
 
 namespace saw {
@@ -22,6 +25,29 @@ Parameters::Parameters(const StateDict& named) {
 void Parameters::append(const Parameters& others) {
   tensors_.insert(tensors_.end(), others.tensors_.begin(), others.tensors_.end());
   names_.insert(names_.end(), others.names_.begin(), others.names_.end());
+}
+
+std::vector<Parameters> split_by_pattern(const StateDict& named, const std::vector<std::string>& patterns) {
+  std::vector<StateDict> parts(patterns.size() + 1);
+  for (const auto& entry : named) {
+    const auto pattern = std::find_if(patterns.begin(), patterns.end(),
+                                      [&](const std::string& p) { return name_matches(entry.first, p); });
+    parts[pattern == patterns.end() ? 0 : static_cast<std::size_t>(pattern - patterns.begin()) + 1].push_back(entry);
+  }
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    if (!parts[i + 1].empty()) continue;
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : named) names.push_back(name);
+    fail(ErrorKind::argument, "groups: no parameter is left for \"{}\"; there are {}", patterns[i], listed(names));
+  }
+  return {parts.begin(), parts.end()};
+}
+
+std::vector<Parameters> split_by_decay(const StateDict& named) {
+  StateDict weights, others;
+  for (const auto& [name, tensor] : named)
+    (tensor.rank() <= 1 || std::string_view(name).ends_with("bias") ? others : weights).emplace_back(name, tensor);
+  return {weights, others};
 }
 
 std::vector<std::string> unique_names(const std::string& who, const Parameters& parameters) {
@@ -90,7 +116,7 @@ TensorList matching(const std::string& who, const StateDict& expected, const Sta
   }
   std::string problems;
   const auto add = [&](const char* what, const std::vector<std::string>& names) {
-    if (!names.empty()) problems += fmt::format("; {}: {}", what, fmt::join(names, ", "));
+    if (!names.empty()) problems += fmt::format("; {}: {}", what, listed(names));
   };
   add("missing", missing);
   add("unexpected", unexpected);

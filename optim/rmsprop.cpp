@@ -1,7 +1,6 @@
 #include "saw/optim/rmsprop.h"
 
-#include "saw/autograd/base/internal/dispatch.h"
-#include "saw/autograd/kernels/optimizer.h"
+#include "saw/optim/kernels/update.h"
 
 namespace saw {
 namespace optim {
@@ -29,10 +28,8 @@ void RMSprop::update(const Piece& piece) const {
                                                   .alpha = options.alpha,
                                                   .epsilon = options.epsilon,
                                                   .momentum = options.momentum};
-  dispatch_floating("RMSprop", piece.dtype, [&]<class T>() {
-    kernels::rmsprop(coefficients, piece.size, piece.gradient_as<T>(), piece.parameter_as<T>(), piece.state_as<T>(0),
-                     piece.state_as<T>(1), piece.state_as<T>(2));
-  });
+  kernels::rmsprop(coefficients, piece.dtype, piece.size, piece.gradient, piece.parameter, piece.state[0],
+                   piece.state[1], piece.state[2]);
 }
 
 }  // namespace optim

@@ -97,6 +97,42 @@ void CosineAnnealing::validate() const {
   check_not_negative("CosineAnnealing", "minimum_rate", minimum_rate);
 }
 
+double CosineAnnealingWarmRestarts::rate(std::int64_t step, double base) const {
+  std::int64_t period = first_steps, since = step;
+  if (multiplier == 1) {
+    since %= period;
+  } else {
+    while (since >= period) {
+      since -= period;
+      period *= multiplier;
+    }
+  }
+  return along_cosine(base, minimum_rate, ratio(since, period));
+}
+void CosineAnnealingWarmRestarts::validate() const {
+  check_positive("CosineAnnealingWarmRestarts", "first_steps", first_steps);
+  check_positive("CosineAnnealingWarmRestarts", "multiplier", multiplier);
+  check_not_negative("CosineAnnealingWarmRestarts", "minimum_rate", minimum_rate);
+}
+
+double SequentialSchedule::rate(std::int64_t step, double base) const {
+  const auto passed = std::upper_bound(milestones.begin(), milestones.end(), step) - milestones.begin();
+  const std::int64_t begin = passed == 0 ? 0 : milestones[static_cast<std::size_t>(passed) - 1];
+  return schedules[static_cast<std::size_t>(passed)].rate(step - begin, base);
+}
+void SequentialSchedule::validate() const {
+  if (schedules.empty() || milestones.size() + 1 != schedules.size())
+    fail(ErrorKind::argument,
+         "SequentialSchedule: there must be one milestone fewer than schedules; got {} schedules and {} milestones",
+         schedules.size(), milestones.size());
+  for (const AnySchedule& schedule : schedules)
+    if (!schedule) fail(ErrorKind::argument, "SequentialSchedule: a function is empty");
+  for (std::size_t i = 0; i < milestones.size(); ++i)
+    if (milestones[i] <= (i == 0 ? 0 : milestones[i - 1]))
+      fail(ErrorKind::argument, "SequentialSchedule: milestones must grow from above 0; got {}",
+           fmt::join(milestones, ", "));
+}
+
 double Noam::rate(std::int64_t step, double base) const {
   const auto t = static_cast<double>(step + 1);
   return base * factor / std::sqrt(static_cast<double>(width)) *

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "saw/autograd/state_dict.h"
@@ -81,6 +82,17 @@ struct CosineAnnealing {
   void validate() const;
 };
 
+/// Cosine annealing with warm restarts (Loshchilov & Hutter, ICLR 2017): from base along half a cosine towards
+/// minimum_rate over first_steps steps, then from base again, over multiplier times as many steps as before, and so on.
+struct CosineAnnealingWarmRestarts {
+  std::int64_t first_steps = 1;
+  std::int64_t multiplier = 1;
+  double minimum_rate = 0.0;
+
+  double rate(std::int64_t step, double base = 1.0) const;
+  void validate() const;
+};
+
 /// The Transformer's schedule (Vaswani et al., "Attention is all you need", NeurIPS 2017):
 /// base · factor · width^−½ · min((step + 1)^−½, (step + 1) · warmup_steps^−1.5). Give the optimizer learning rate 1.
 struct Noam {
@@ -115,6 +127,38 @@ template <class T>
 concept ScheduleRule = requires(const T rule, std::int64_t step, double base) {
   { rule.rate(step, base) } -> std::convertible_to<double>;
   rule.validate();
+};
+
+/// Any rule as a value of one type; made of a rule, which is validated, or of a function of (step, base).
+class AnySchedule {
+ public:
+  template <ScheduleRule Rule>
+  AnySchedule(const Rule& rule) : rate_([rule](std::int64_t step, double base) { return rule.rate(step, base); }) {
+    rule.validate();
+  }
+  AnySchedule(std::function<double(std::int64_t step, double base)> rate) : rate_(std::move(rate)) {}
+
+  double rate(std::int64_t step, double base = 1.0) const { return rate_(step, base); }
+  explicit operator bool() const { return static_cast<bool>(rate_); }
+
+ private:
+  std::function<double(std::int64_t, double)> rate_;
+};
+
+/// One schedule after the other: the first up to step milestones[0], then the second, which counts its steps from 0
+/// there, up to milestones[1], and so on; the last has no end.
+///
+///   optim::Schedule schedule(adam, optim::SequentialSchedule{
+///       .schedules = {optim::LinearWarmup{.warmup_steps = 500}, optim::CosineAnnealing{.total_steps = 20000}},
+///       .milestones = {500}});
+///
+/// Milestones grow, and there is one fewer than schedules.
+struct SequentialSchedule {
+  std::vector<AnySchedule> schedules;
+  std::vector<std::int64_t> milestones;
+
+  double rate(std::int64_t step, double base = 1.0) const;
+  void validate() const;
 };
 
 /// Sets the learning rates of an optimizer, which must outlive it: those of step 0 when it is made, those of the next

@@ -1,8 +1,7 @@
 #include "saw/optim/sgd.h"
 
 #include "saw/autograd/base/internal/check.h"
-#include "saw/autograd/base/internal/dispatch.h"
-#include "saw/autograd/kernels/optimizer.h"
+#include "saw/optim/kernels/update.h"
 
 namespace saw {
 namespace optim {
@@ -33,9 +32,7 @@ void SGD::update(const Piece& piece) const {
                                               .momentum = options.momentum,
                                               .gradient_share = piece.step == 1 ? 1.0 : 1.0 - options.dampening,
                                               .nesterov = options.nesterov};
-  dispatch_floating("SGD", piece.dtype, [&]<class T>() {
-    kernels::sgd(coefficients, piece.size, piece.gradient_as<T>(), piece.parameter_as<T>(), piece.state_as<T>(0));
-  });
+  kernels::sgd(coefficients, piece.dtype, piece.size, piece.gradient, piece.parameter, piece.state[0]);
 }
 
 }  // namespace optim

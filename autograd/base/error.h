@@ -17,10 +17,11 @@ enum class ErrorKind {
 };
 
 /// The one exception type of saw. The text has the form
-/// `op: what is wrong; got …; expected …; hint`, or `file:line: what is wrong` for files.
+/// `op: what is wrong; got …; expected …; hint`, or `file:line: what is wrong` for files. One that is made inside a
+/// module's forward ends with the path of the innermost module: `…; in encoder.layers.3.linear1`.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  Error(ErrorKind kind, const std::string& message);
   ErrorKind kind() const noexcept { return kind_; }
 
  private:

@@ -18,6 +18,7 @@
 #endif
 
 #include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/module_scope.h"
 
 namespace saw {
 namespace {
@@ -225,8 +226,9 @@ void detail::parallel_for(std::int64_t begin, std::int64_t end, std::int64_t gra
   std::exception_ptr error;
   std::atomic<bool> failed{false};
   std::mutex error_mutex;
-  const auto guarded = [&](std::int64_t chunk) {
+  const auto guarded = [&, module = ModuleScope::current()](std::int64_t chunk) {
     if (failed.load(std::memory_order_relaxed)) return;
+    const ModuleScope scope(module);  // an error made on another thread says where, too
     try {
       run_chunk(chunk);
     } catch (...) {

@@ -49,11 +49,10 @@ void check_cross_entropy(const Tensor& logits, const Tensor& targets, const Cros
   if (targets.dtype() != int64)
     fail(ErrorKind::dtype, "cross_entropy: targets are class numbers; got {}; expected int64", targets.dtype());
   const std::int64_t rows = logits.size(0), classes = logits.size(1);
-  if (targets.shape() != Shape{rows} && targets.shape() == Shape{classes})
+  if (targets.shape() == Shape{classes} && rows != classes)
     fail(ErrorKind::shape,
-         "cross_entropy: the logits look transposed; got {} for targets {}; expected (N, C) for targets (N); hint: "
-         "transpose(logits, 0, 1)",
-         logits.shape(), targets.shape());
+         "cross_entropy: logits look transposed; got {} for targets {}; expected {}; hint: transpose(0, 1)",
+         logits.shape(), targets.shape(), Shape{classes, rows});
   if (targets.shape() != Shape{rows})
     fail(ErrorKind::shape, "cross_entropy: targets do not fit the logits; got {} for logits {}; expected {}",
          targets.shape(), logits.shape(), Shape{rows});

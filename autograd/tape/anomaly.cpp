@@ -9,16 +9,11 @@
 namespace saw {
 namespace {
 thread_local bool anomaly_enabled = false;
-thread_local const std::function<std::string()>* module_path = nullptr;
 }  // namespace
 
 AnomalyGuard::AnomalyGuard() : saved_(anomaly_enabled) { anomaly_enabled = true; }
 AnomalyGuard::~AnomalyGuard() { anomaly_enabled = saved_; }
 bool is_anomaly_enabled() { return anomaly_enabled; }
-
-ModuleScope::ModuleScope(const std::function<std::string()>* path) : saved_(module_path) { module_path = path; }
-ModuleScope::~ModuleScope() { module_path = saved_; }
-std::string current_module_path() { return module_path != nullptr ? (*module_path)() : std::string(); }
 
 bool all_finite(const Tensor& tensor) {
   if (!tensor.defined() || !is_floating(tensor.dtype())) return true;

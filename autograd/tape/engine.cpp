@@ -210,13 +210,13 @@ class Walk {
 
   void run_hooks(const Node& node, TensorList& gradients) {
     const GradModeGuard mode(create_graph_);
-    // By position and by value: a hook may register another, which has its turn in the next backward.
-    const std::size_t count = node.hooks.size();
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto [index, hook] = node.hooks[i];
-      Tensor& gradient = gradients[index];
-      if (!gradient.defined()) continue;
-      const Tensor replaced = hook(gradient);
+    if (node.hooks.empty()) return;
+    // A list of its own: a hook may register another, which has its turn in the next backward, or remove one.
+    const std::vector<std::shared_ptr<NodeHook>> hooks = node.hooks;
+    for (const std::shared_ptr<NodeHook>& hook : hooks) {
+      Tensor& gradient = gradients[hook->output_index];
+      if (hook->removed || !gradient.defined()) continue;
+      const Tensor replaced = hook->hook(gradient);
       if (!replaced.defined()) continue;
       if (replaced.shape() != gradient.shape() || replaced.dtype() != gradient.dtype())
         fail(ErrorKind::shape, "hook of {}: a gradient must be replaced by one like it; got {} {}; expected {} {}",

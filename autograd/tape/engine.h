@@ -1,8 +1,6 @@
 #pragma once
 
-#include <functional>
-#include <string>
-
+#include "saw/autograd/base/module_scope.h"
 #include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
@@ -37,19 +35,6 @@ class AnomalyGuard {
 
  private:
   bool saved_;
-};
-
-/// Names where in a model this thread is computing, for anomaly messages. Modules open one in forward.
-class ModuleScope {
- public:
-  /// `path` is called only when a message needs it.
-  explicit ModuleScope(const std::function<std::string()>* path);
-  ~ModuleScope();
-  ModuleScope(const ModuleScope&) = delete;
-  ModuleScope& operator=(const ModuleScope&) = delete;
-
- private:
-  const std::function<std::string()>* saved_;
 };
 
 /// Nodes alive on all tapes of the process: a training loop that keeps its losses as tensors shows up here.

@@ -4,6 +4,7 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/tape/engine.h"
+#include "saw/autograd/tape/internal/replaced.h"
 
 namespace saw {
 namespace {
@@ -65,6 +66,11 @@ void Node::release() {
   reference_inputs.clear();
   released = true;
 }
+
+void mark_replaced(const Tensor& leaf) {
+  if (leaf.requires_grad() && leaf.is_leaf()) leaf.node()->replaced = true;
+}
+bool is_replaced(const Tensor& leaf) { return leaf.requires_grad() && leaf.node()->replaced; }
 
 Tensor alias(const Tensor& x) {
   static const OpInfo info{"alias", "x", true};

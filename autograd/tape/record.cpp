@@ -28,9 +28,8 @@ void check_finite(const OpInfo& info, const TensorList& inputs, const TensorList
     std::string shapes;
     for (const Tensor& input : inputs)
       if (input.defined()) shapes += (shapes.empty() ? "" : ", ") + to_string(input.shape());
-    const std::string path = current_module_path();
-    fail(ErrorKind::autograd, "{}: produced a NaN or an infinity{}; output {}; inputs {}", info.name,
-         path.empty() ? "" : " in " + path, output.shape(), shapes);
+    fail(ErrorKind::autograd, "{}: produced a NaN or an infinity; output {}; inputs {}", info.name, output.shape(),
+         shapes);
   }
 }
 

@@ -167,12 +167,20 @@ Tensor Tensor::detach() const {
   return Tensor(impl.storage, impl.shape, impl.strides, impl.offset, impl.dtype);
 }
 
-void Tensor::register_hook(Hook hook) const {
+HookHandle Tensor::register_hook(Hook hook) const {
   const Impl& impl = checked();
   if (!impl.node)
     fail(ErrorKind::autograd, "register_hook: the tensor has no gradient; shape {}; set_requires_grad(true) first",
          impl.shape);
-  impl.node->hooks.emplace_back(impl.output_index, std::move(hook));
+  const auto entry = std::make_shared<NodeHook>(NodeHook{impl.output_index, std::move(hook)});
+  impl.node->hooks.push_back(entry);
+  return HookHandle([where = std::weak_ptr<Node>(impl.node), which = std::weak_ptr<NodeHook>(entry)] {
+    const std::shared_ptr<Node> node = where.lock();
+    const std::shared_ptr<NodeHook> registered = which.lock();
+    if (!node || !registered) return;
+    registered->removed = true;
+    std::erase(node->hooks, registered);
+  });
 }
 
 void Tensor::set_name(std::string name) const {

@@ -9,6 +9,7 @@
 
 #include "saw/autograd/base/dtype.h"
 #include "saw/autograd/base/shape.h"
+#include "saw/autograd/tape/hook_handle.h"
 
 namespace [[gnu::visibility("default")]] saw {
 
@@ -100,8 +101,8 @@ class Tensor {
   void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
   /// The same data with no history; shares storage.
   Tensor detach() const;
-  /// Runs `hook` on this tensor's complete gradient, once per backward.
-  void register_hook(Hook hook) const;
+  /// Runs `hook` on this tensor's complete gradient, once per backward, until the handle's remove().
+  HookHandle register_hook(Hook hook) const;
   /// A name that error messages and summaries use for a leaf ("encoder.layers.0.linear1.weight").
   void set_name(std::string name) const;
   std::string name() const;

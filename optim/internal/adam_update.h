@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "saw/autograd/kernels/optimizer.h"
+#include "saw/optim/kernels/update.h"
 
 namespace saw::optim {
 

@@ -303,10 +303,10 @@ TEST_CASE("anomaly mode: the first NaN of forward is named with op, module and s
   const std::function<std::string()> path = [] { return std::string("encoder.layers.1"); };
   const saw::ModuleScope scope(&path);
   CHECK(error_text([&] { saw::exp(saw::log(x) * 2.0); }) ==
-        "log: produced a NaN or an infinity in encoder.layers.1; output (1, 2); inputs (1, 2)");
+        "log: produced a NaN or an infinity; output (1, 2); inputs (1, 2); in encoder.layers.1");
   const saw::NoGradGuard no_grad;
   CHECK(error_text([&] { saw::div(x, saw::zeros({2})); }) ==
-        "div: produced a NaN or an infinity in encoder.layers.1; output (1, 2); inputs (1, 2), (2,)");
+        "div: produced a NaN or an infinity; output (1, 2); inputs (1, 2), (2,); in encoder.layers.1");
 }
 
 TEST_CASE("anomaly mode: the first NaN of backward is named with the op and the module of its forward") {
@@ -331,9 +331,9 @@ TEST_CASE("anomaly mode: ends with its guard, and scopes nest") {
     const saw::ModuleScope a(&outer);
     {
       const saw::ModuleScope b(&inner);
-      CHECK(error_text([&] { saw::sqrt(minus); }).find(" in outer.inner;") != std::string::npos);
+      CHECK(error_text([&] { saw::sqrt(minus); }).ends_with("; in outer.inner"));
     }
-    CHECK(error_text([&] { saw::sqrt(minus); }).find(" in outer;") != std::string::npos);
+    CHECK(error_text([&] { saw::sqrt(minus); }).ends_with("; in outer"));
   }
   CHECK(std::isnan(saw::sqrt(minus).item()));
 }

@@ -22,6 +22,7 @@ import golden_nn
 import golden_ops
 import golden_optim
 import golden_pair_losses
+import golden_optim_more
 import golden_pytorch
 import golden_relative_attention
 
@@ -33,8 +34,8 @@ def main():
     output = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for room in (golden_optim, golden_nn, golden_ops, golden_channels, golden_conformer, golden_relative_attention,
-                 golden_linalg, golden_pair_losses):
+    for room in (golden_optim, golden_optim_more, golden_nn, golden_ops, golden_channels, golden_conformer,
+                 golden_relative_attention, golden_linalg, golden_pair_losses):
         for golden in room.files():
             golden.save(output)
     golden_init.save(output)

@@ -148,3 +148,14 @@ TEST_CASE("a loss that ignores every target is 0") {
     CHECK(test::largest(input.grad()) == 0.0);
   }
 }
+
+TEST_CASE("transposed logits are named as such") {
+  const Tensor targets = zeros({4}, int64);
+  CHECK_THROWS_WITH_AS(cross_entropy(zeros({3, 4}), targets),
+                       "cross_entropy: logits look transposed; got (3, 4) for targets (4,); expected (4, 3); hint: "
+                       "transpose(0, 1)",
+                       Error);
+  CHECK_THROWS_WITH_AS(cross_entropy(zeros({3, 5}), targets),
+                       "cross_entropy: targets do not fit the logits; got (4,) for logits (3, 5); expected (3,)",
+                       Error);
+}

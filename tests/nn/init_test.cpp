@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -71,6 +72,51 @@ void check_constant(const Tensor& tensor, double value) {
 }
 
 }  // namespace
+
+TEST_CASE("truncated normal numbers have their distribution and keep to their bounds") {
+  const GeneratorGuard seeded(Generator(12));
+  struct Case {
+    double mean, deviation, low, high;
+  };
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for (const Case& c : {Case{0, 1, -2, 2}, Case{0, 0.02, -2, 2}, Case{1, 2, -1, 1.5}, Case{0, 1, 3, 5},
+                        Case{0, 1, -9, -7.5}, Case{2, 3, -infinity, 1}, Case{0, 1, 0, infinity}}) {
+    CAPTURE(c.low);
+    for (const DType dtype : {float32, float64}) {
+      const Tensor numbers = Tensor::empty({100, 100}, dtype);
+      nn::init::truncated_normal(numbers, c.mean, c.deviation, c.low, c.high);
+      std::vector<double> sorted = numbers.to(float64).to_vector<double>();
+      std::sort(sorted.begin(), sorted.end());
+      CHECK(sorted.front() >= c.low);
+      CHECK(sorted.back() <= c.high);
+      // Kolmogorov and Smirnov: the largest distance between the two distribution functions passes 2.6/√n with
+      // probability 2·exp(−2·2.6²), about 3·10⁻⁶. The probability above is used on the right, where it has its digits.
+      const double side = c.low > c.mean ? -1.0 : 1.0;
+      const auto below = [&](double x) { return 0.5 * std::erfc(-side * (x - c.mean) / c.deviation / std::sqrt(2.0)); };
+      const double first = below(c.low), all = below(c.high) - first;
+      const auto n = static_cast<double>(sorted.size());
+      double distance = 0.0;
+      for (std::size_t i = 0; i < sorted.size(); ++i)
+        distance = std::max(distance, std::abs((below(sorted[i]) - first) / all - (static_cast<double>(i) + 0.5) / n));
+      CHECK(distance < 2.6 / std::sqrt(n));
+    }
+  }
+  const Tensor same = Tensor::empty({3}, float32);
+  nn::init::truncated_normal(same, 0.0, 1.0, 0.5, 0.5);
+  check_constant(same, 0.5);
+  nn::Linear layer(4, 4);
+  nn::init::truncated_normal(0.0, 0.02)(layer.weight);
+  CHECK(layer.weight.requires_grad());
+
+  CHECK_THROWS_WITH_AS(nn::init::truncated_normal(same, 0, 1, 2, 1),
+                       "truncated_normal: an empty range; got 2 to 1; expected low ≤ high", Error);
+  CHECK_THROWS_WITH_AS(nn::init::truncated_normal(same, 0, 0),
+                       "truncated_normal: the standard deviation must be positive; got 0", Error);
+  CHECK_THROWS_WITH_AS(nn::init::truncated_normal(same, 0, 1, 50, 60),
+                       "truncated_normal: nothing lies between the bounds; got 50 to 60 for mean 0 and standard "
+                       "deviation 1",
+                       Error);
+}
 
 TEST_CASE("default initialisation equals PyTorch's") {
   const GeneratorGuard seeded(Generator(11));

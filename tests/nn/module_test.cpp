@@ -10,6 +10,7 @@
 #include "saw/autograd/base/error.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/tape/engine.h"
 #include "saw/nn/nn.h"
 #include "support/golden.h"
 

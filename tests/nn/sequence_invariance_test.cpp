@@ -111,6 +111,15 @@ struct WideSubsampling : nn::Module {
   Segments output_segments(const Segments& segments) const { return subsampling.output_segments(segments); }
 };
 
+/// Position by position, across positions, and behind a change of the segments.
+Subject sequential() {
+  auto module = std::make_unique<nn::Sequential>();
+  module->add<nn::Linear>(width, width).add<nn::Conv1d>(width, width, 3, {.stride = 2}).add<nn::GroupNorm>(1, width);
+  const nn::Sequential& reference = *module;
+  return {std::move(module), [&reference](const Tensor& x, const Segments& s) { return reference.forward(x, s); },
+          [&reference](const Segments& s) { return reference.output_segments(s); }};
+}
+
 Subject cross_attention() {
   auto module = std::make_unique<nn::MultiHeadAttention>(width, 2);
   const nn::MultiHeadAttention& reference = *module;
@@ -151,6 +160,7 @@ const std::vector<Entry>& entries() {
          return subsampling<nn::ConformerEncoder>(
              nn::ConformerEncoderOptions{.features = width, .subsampling = false, .conformer = conformer});
        }},
+      {"Sequential", "", sequential},
       {"Conv1d", "kernel 3", [] { return convolution(3, {}); }},
       {"Conv1d", "kernel 4, stride 2", [] { return convolution(4, {.stride = 2}); }},
       {"Conv1d", "dilation 2, no padding",

@@ -53,7 +53,8 @@ const std::vector<Build>& builds() {
       },
       [](const Parameters& p) {
         return std::make_unique<Adagrad>(p, AdagradOptions{.learning_rate_decay = 0.1, .initial_accumulator = 0.1});
-      }};
+      },
+      [](const Parameters& p) { return std::make_unique<Lion>(p, LionOptions{.weight_decay = 0.1}); }};
   return all;
 }
 
@@ -234,8 +235,15 @@ TEST_SUITE("optimizers") {
     adam.zero_grad();
     CHECK_FALSE(a.grad().defined());
     const std::vector<float> rested = a.to_vector<float>();
-    adam.step();
+    CHECK_EQ(message_of(ErrorKind::autograd, [&] { adam.step(); }),
+             "AdamW.step: none of the 2 parameter(s) has a gradient; was backward() forgotten, or zero_grad() called "
+             "after it, or is the loss of another model?");
     CHECK(a.to_vector<float>() == rested);
+    CHECK(adam.step_count() == 2);
+    a.set_requires_grad(false);
+    b.set_requires_grad(false);
+    CHECK_EQ(message_of(ErrorKind::autograd, [&] { adam.step(); }),
+             "AdamW.step: all of the 2 parameter(s) are frozen; expected one that requires a gradient");
   }
 
   TEST_CASE("a frozen parameter is skipped until it is trained again, and keeps its name") {

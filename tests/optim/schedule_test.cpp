@@ -13,11 +13,12 @@ using namespace saw::optim;
 Tensor leaf(double value = 0.0) {
   Tensor tensor = full({1}, value, float64);
   tensor.set_requires_grad(true);
+  tensor.set_grad(zeros({1}, float64));  // a step wants one
   return tensor;
 }
 
-std::vector<double> golden_rates(const std::string& name) {
-  return test::values(test::entry(test::golden("schedules"), name));
+std::vector<double> golden_rates(const std::string& name, const char* file = "schedules") {
+  return test::values(test::entry(test::golden(file), name));
 }
 
 // PyTorch multiplies from step to step where the rule here is closed: up to 60 roundings.
@@ -26,9 +27,9 @@ void check_close(double actual, double expected, double largest) {
 }
 
 template <class Rule>
-void compare(const std::string& name, double learning_rate, const Rule& rule) {
+void compare(const std::string& name, double learning_rate, const Rule& rule, const char* file = "schedules") {
   CAPTURE(name);
-  const std::vector<double> expected = golden_rates(name);
+  const std::vector<double> expected = golden_rates(name, file);
   REQUIRE(expected.size() == 60);
   SGD sgd({leaf()}, {.learning_rate = learning_rate});
   Schedule schedule(sgd, rule);
@@ -87,6 +88,32 @@ TEST_SUITE("schedules") {
     compare_plateau("plateau_max", larger);
     compare_plateau("plateau_absolute",
                     {.factor = 0.1, .patience = 2, .threshold = 0.05, .threshold_kind = Threshold::absolute});
+  }
+
+  TEST_CASE("restarts and sequences follow PyTorch over 60 steps") {
+    const char* file = "schedules_more";
+    compare("warm_restarts", 0.1, CosineAnnealingWarmRestarts{.first_steps = 7}, file);
+    compare("warm_restarts_longer", 0.1,
+            CosineAnnealingWarmRestarts{.first_steps = 5, .multiplier = 2, .minimum_rate = 0.01}, file);
+    compare(
+        "sequential", 0.1,
+        SequentialSchedule{.schedules = {LinearWarmup{.warmup_steps = 10, .first_factor = 0.1},
+                                         ExponentialSchedule{.factor = 0.9}, StepSchedule{.every = 4, .factor = 0.5}},
+                           .milestones = {10, 30}},
+        file);
+    compare("sequential_cosine", 0.1,
+            SequentialSchedule{.schedules = {LinearWarmup{.warmup_steps = 12, .first_factor = 0.25},
+                                             CosineAnnealingWarmRestarts{.first_steps = 6, .multiplier = 3}},
+                               .milestones = {12}},
+            file);
+    const SequentialSchedule function{
+        .schedules = {ConstantSchedule{.factor = 2.0}, Schedule::Function([](std::int64_t step, double base) {
+                        return base * static_cast<double>(step);
+                      })},
+        .milestones = {3}};
+    CHECK(function.rate(2, 0.5) == 1.0);
+    CHECK(function.rate(3, 0.5) == 0.0);
+    CHECK(function.rate(5, 0.5) == 1.0);
   }
 
   TEST_CASE("the factor is the rate for a base of 1, and nothing happens after the end") {
@@ -197,6 +224,18 @@ TEST_SUITE("schedules") {
     CHECK_THROWS_AS(Schedule(sgd, LinearWarmup{.warmup_steps = 0}), Error);
     CHECK_THROWS_AS(Schedule(sgd, CosineAnnealing{.total_steps = -3}), Error);
     CHECK_THROWS_AS(Schedule(sgd, CosineAnnealing{.total_steps = 3, .minimum_rate = -1}), Error);
+    CHECK_THROWS_AS(Schedule(sgd, CosineAnnealingWarmRestarts{.first_steps = 0}), Error);
+    CHECK_THROWS_AS(Schedule(sgd, CosineAnnealingWarmRestarts{.first_steps = 2, .multiplier = 0}), Error);
+    CHECK_THROWS_AS(Schedule(sgd, SequentialSchedule{}), Error);
+    CHECK_THROWS_WITH_AS(
+        Schedule(sgd, SequentialSchedule{.schedules = {ConstantSchedule{}, ConstantSchedule{}}, .milestones = {}}),
+        "SequentialSchedule: there must be one milestone fewer than schedules; got 2 schedules and 0 milestones",
+        Error);
+    CHECK_THROWS_WITH_AS(
+        Schedule(sgd, SequentialSchedule{.schedules = {ConstantSchedule{}, ConstantSchedule{}, ConstantSchedule{}},
+                                         .milestones = {4, 4}}),
+        "SequentialSchedule: milestones must grow from above 0; got 4, 4", Error);
+    CHECK_THROWS_AS(AnySchedule(StepSchedule{.every = 0}), Error);
     CHECK_THROWS_AS(Schedule(sgd, Noam{.width = 0}), Error);
     CHECK_THROWS_AS(Schedule(sgd, Noam{.width = 8, .warmup_steps = 0}), Error);
     CHECK_THROWS_AS(Schedule(sgd, OneCycle{.total_steps = 0}), Error);

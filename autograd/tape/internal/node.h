@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "saw/autograd/tape/engine.h"
@@ -27,6 +26,13 @@ struct SavedTensor {
   Tensor tensor;
   std::uint64_t version = 0;
   std::int64_t own_output = -1;  // ≥ 0: this is the node's own output, kept detached
+};
+
+/// A hook on the gradient of one output of a node.
+struct NodeHook {
+  std::uint32_t output_index = 0;
+  Hook hook;
+  bool removed = false;  // for a backward that is just running the node's hooks
 };
 
 /// An op that happened, or (with op == nullptr) a leaf that collects its gradient.
@@ -52,7 +58,7 @@ struct Node : std::enable_shared_from_this<Node> {
   Gradient gradient;
   std::vector<SavedTensor> saved;
   std::vector<SavedTensor> reference_inputs;
-  std::vector<std::pair<std::uint32_t, Hook>> hooks;
+  std::vector<std::shared_ptr<NodeHook>> hooks;
   std::string module_path;  // kept in anomaly mode only
   bool released = false;
 
@@ -60,6 +66,7 @@ struct Node : std::enable_shared_from_this<Node> {
   Tensor grad;
   SparseGradient sparse_grad;
   std::string name;
+  bool replaced = false;  // see replaced.h
 
  private:
   Node();
@@ -73,9 +80,8 @@ Tensor alias(const Tensor& x);
 /// walk, and whose results meet the hooks on their way on.
 TensorList grad_before_hooks(const TensorList& outputs, const TensorList& inputs, const GradOptions& options);
 
-/// Anomaly mode of this thread, and the path of the module it is in ("" outside).
+/// Anomaly mode of this thread.
 bool is_anomaly_enabled();
-std::string current_module_path();
 /// Whether every element is finite; integers and bools are.
 bool all_finite(const Tensor& tensor);
 

@@ -231,6 +231,46 @@ TEST_CASE("engine: a hook may register hooks, which run from the next backward o
   CHECK(later == 20);
 }
 
+TEST_CASE("engine: hooks are removed by their handles") {
+  const Tensor x = leaf({1, 2});
+  saw::HookHandle doubles = x.register_hook([](const Tensor& gradient) { return gradient * 2.0; });
+  saw::HookHandle adds = x.register_hook([](const Tensor& gradient) { return gradient + 1.0; });
+  x.sum().backward();
+  CHECK(values(x.grad()) == List{3, 3});
+  x.zero_grad();
+  doubles.remove();
+  doubles.remove();
+  x.sum().backward();
+  CHECK(values(x.grad()) == List{2, 2});
+  x.zero_grad();
+  adds.remove();
+  x.sum().backward();
+  CHECK(values(x.grad()) == List{1, 1});
+  saw::HookHandle().remove();
+
+  // One that a hook takes away while they run has no turn, and what a hook holds goes with it.
+  const auto held = std::make_shared<int>(0);
+  saw::HookHandle later, first;
+  first = x.register_hook([&](const Tensor&) {
+    later.remove();
+    first.remove();
+    return Tensor();
+  });
+  later = x.register_hook([held](const Tensor&) { return ++*held, Tensor(); });
+  CHECK(held.use_count() == 2);
+  x.sum().backward();
+  x.sum().backward();
+  CHECK(*held == 0);
+  CHECK(held.use_count() == 1);
+
+  saw::HookHandle orphan;
+  {
+    const Tensor gone = leaf({1});
+    orphan = gone.register_hook([](const Tensor&) { return Tensor(); });
+  }
+  orphan.remove();
+}
+
 TEST_CASE("engine: a hook cannot replace a gradient by one of another shape or dtype") {
   const Tensor x = leaf({1, 2});
   x.set_name("weight");

@@ -1,13 +1,14 @@
 #pragma once
 
-// Optimizer updates of contiguous arrays, every array read and written once. An element's result depends only on its
-// own values, not on where it lies, so an array may be cut anywhere. g' = gradient + l2 · parameter throughout. The
-// optim room calls these across a library boundary, hence the visibility.
+// Optimizer updates of contiguous arrays of one dtype (float32 or float64), every array read and written once. An
+// element's result depends only on its own values, not on where it lies, so an array may be cut anywhere.
+// g' = gradient + l2 · parameter throughout.
 
 #include <cstdint>
 
-namespace saw {
-namespace [[gnu::visibility("default")]] kernels {
+#include "saw/autograd/base/dtype.h"
+
+namespace saw::optim::kernels {
 
 struct SGDCoefficients {
   double learning_rate;
@@ -18,8 +19,7 @@ struct SGDCoefficients {
 };
 /// buffer ← momentum · buffer + gradient_share · g';  direction = nesterov ? g' + momentum · buffer : buffer;
 /// parameter ← parameter − learning_rate · direction. Without a buffer (null) the direction is g'.
-void sgd(const SGDCoefficients& c, std::int64_t size, const float* gradient, float* parameter, float* buffer);
-void sgd(const SGDCoefficients& c, std::int64_t size, const double* gradient, double* parameter, double* buffer);
+void sgd(const SGDCoefficients& c, DType dtype, std::int64_t size, const void* gradient, void* parameter, void* buffer);
 
 struct AdamCoefficients {
   double l2;
@@ -34,10 +34,8 @@ struct AdamCoefficients {
 /// mean ← mean + (1 − beta1)(g' − mean);  square ← beta2 · square + (1 − beta2) g'²;  largest ← max(largest, square);
 /// parameter ← decay · parameter − step_size · mean / (root_scale · √square + epsilon). With `largest` (not null:
 /// AMSGrad) it stands under the root in place of `square`.
-void adam(const AdamCoefficients& c, std::int64_t size, const float* gradient, float* parameter, float* mean,
-          float* square, float* largest);
-void adam(const AdamCoefficients& c, std::int64_t size, const double* gradient, double* parameter, double* mean,
-          double* square, double* largest);
+void adam(const AdamCoefficients& c, DType dtype, std::int64_t size, const void* gradient, void* parameter, void* mean,
+          void* square, void* largest);
 
 struct RMSpropCoefficients {
   double learning_rate;
@@ -50,10 +48,8 @@ struct RMSpropCoefficients {
 /// direction = g' / (√(square − mean²) + epsilon);  buffer ← momentum · buffer + direction;
 /// parameter ← parameter − learning_rate · buffer. `mean` and `buffer` may be null: then they count as 0, and the
 /// direction takes the buffer's place.
-void rmsprop(const RMSpropCoefficients& c, std::int64_t size, const float* gradient, float* parameter, float* square,
-             float* mean, float* buffer);
-void rmsprop(const RMSpropCoefficients& c, std::int64_t size, const double* gradient, double* parameter, double* square,
-             double* mean, double* buffer);
+void rmsprop(const RMSpropCoefficients& c, DType dtype, std::int64_t size, const void* gradient, void* parameter,
+             void* square, void* mean, void* buffer);
 
 struct AdagradCoefficients {
   double learning_rate;
@@ -61,8 +57,17 @@ struct AdagradCoefficients {
   double epsilon;
 };
 /// sum ← sum + g'²;  parameter ← parameter − learning_rate · g' / (√sum + epsilon).
-void adagrad(const AdagradCoefficients& c, std::int64_t size, const float* gradient, float* parameter, float* sum);
-void adagrad(const AdagradCoefficients& c, std::int64_t size, const double* gradient, double* parameter, double* sum);
+void adagrad(const AdagradCoefficients& c, DType dtype, std::int64_t size, const void* gradient, void* parameter,
+             void* sum);
 
-}  // namespace kernels
-}  // namespace saw
+struct LionCoefficients {
+  double learning_rate;
+  double decay;  ///< 1 − learning rate · weight decay
+  double one_minus_beta1;
+  double one_minus_beta2;
+};
+/// parameter ← decay · parameter − learning_rate · sign(mean + (1 − beta1)(gradient − mean));
+/// mean ← mean + (1 − beta2)(gradient − mean). The sign of 0 is 0.
+void lion(const LionCoefficients& c, DType dtype, std::int64_t size, const void* gradient, void* parameter, void* mean);
+
+}  // namespace saw::optim::kernels

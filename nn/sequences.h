@@ -1,0 +1,16 @@
+#pragma once
+
+#include "saw/autograd/base/segments.h"
+#include "saw/autograd/tape/tensor.h"
+
+namespace saw {
+namespace [[gnu::visibility("default")]] nn {
+
+/// Rows and where their sequences lie, from modules that change how many rows there are.
+struct Sequences {
+  Tensor rows;
+  Segments segments;
+};
+
+}  // namespace nn
+}  // namespace saw
