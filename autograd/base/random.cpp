@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "saw/autograd/base/internal/in_range.h"
+
 namespace saw {
 
 std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low, std::uint64_t counter_high) {
@@ -37,12 +39,7 @@ double RandomStream::normal(std::uint64_t i) const {
 }
 
 std::int64_t RandomStream::integer(std::uint64_t i, std::int64_t low, std::int64_t high) const {
-  // The high half of a 64 × 64-bit product: the bias is below 2^-32 for every range that fits a tensor.
-  __extension__ using Wide = unsigned __int128;
-  // Unsigned, because the distance of two numbers and what is added to the lower need not fit a signed one.
-  const auto range = static_cast<Wide>(static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low));
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) +
-                                   static_cast<std::uint64_t>((range * word(i)) >> 64));
+  return in_range(word(i), low, high);
 }
 
 Generator& default_generator() {

@@ -2,19 +2,19 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numbers>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "saw/autograd/kernels/random.cpp"
 #include "hwy/foreach_target.h"  // compiles what follows once per target
 #include "hwy/highway.h"
 //
+#include "saw/autograd/kernels/simd_math-inl.h"
 #include "saw/autograd/kernels/targets.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saw::kernels::HWY_NAMESPACE {
-namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 using Wide = hn::ScalableTag<std::uint64_t>;
 using V = hn::Vec<Wide>;
@@ -65,22 +65,143 @@ HWY_INLINE void philox_words(std::uint64_t seed, std::uint64_t stream, std::uint
   }
 }
 
+constexpr std::int64_t buffer_words = 1024;  // a multiple of the words of two vectors; stays in the first cache
+
+/// At least `count` words (at most buffer_words) from word `begin` on, a multiple of 4.
+HWY_INLINE void fill_buffer(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count,
+                            std::uint32_t* words) {
+  const std::size_t step = 2 * hn::Lanes(Wide());
+  const std::size_t blocks = (static_cast<std::size_t>(count + 3) / 4 + step - 1) / step * step;
+  philox_words(seed, stream, static_cast<std::uint64_t>(begin) / 4, blocks, words);
+}
+
 template <class T>
-void keep_scaled_elements(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y) {
-  constexpr std::int64_t buffer = 1024;  // a multiple of the words of two vectors; stays in the first cache
-  HWY_ALIGN std::uint32_t words[buffer];
-  for (std::int64_t at = 0; at < count; at += buffer) {
-    const std::int64_t n = std::min(buffer, count - at);
-    const std::size_t step = 2 * hn::Lanes(Wide());
-    const std::size_t blocks = (static_cast<std::size_t>(n + 3) / 4 + step - 1) / step * step;
-    philox_words(mask.seed, mask.stream, static_cast<std::uint64_t>(begin + at) / 4, blocks, words);
+void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y) {
+  HWY_ALIGN std::uint32_t words[buffer_words];
+  for (std::int64_t at = 0; at < count; at += buffer_words) {
+    const std::int64_t n = std::min(buffer_words, count - at);
+    fill_buffer(mask.seed, mask.stream, begin + at, n, words);
     const T* from = x + at;
     T* to = y + at;
     for (std::int64_t i = 0; i < n; ++i) to[i] = words[i] >= mask.threshold ? from[i] * scale : T{0};
   }
 }
 
-}  // namespace
+void random_words(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count,
+                  std::uint32_t* out) {
+  HWY_ALIGN std::uint32_t words[buffer_words];
+  for (std::int64_t at = 0; at < count; at += buffer_words) {
+    const std::int64_t n = std::min(buffer_words, count - at);
+    fill_buffer(seed, stream, begin + at, n, words);
+    std::copy_n(words, n, out + at);
+  }
+}
+
+/// Unsigned integers of the size of T, and the signed ones that convert to it.
+template <class T>
+using Bits = hn::RebindToUnsigned<hn::ScalableTag<T>>;
+
+template <class T>
+struct Uniform {
+  static HWY_INLINE void transform(const std::uint32_t* words, std::int64_t count, T* out) {
+    const hn::ScalableTag<T> d;
+    const Bits<T> bits;
+    const hn::RebindToSigned<decltype(d)> integers;
+    constexpr int unused = sizeof(T) == 4 ? 8 : 11;
+    const auto unit = hn::Set(d, sizeof(T) == 4 ? T{0x1.0p-24} : T{0x1.0p-53});
+    const auto* numbers = reinterpret_cast<const hn::TFromD<Bits<T>>*>(words);
+    for (std::int64_t i = 0; i < count; i += static_cast<std::int64_t>(hn::Lanes(d)))
+      hn::StoreU(
+          hn::Mul(hn::ConvertTo(d, hn::BitCast(integers, hn::ShiftRight<unused>(hn::LoadU(bits, numbers + i)))), unit),
+          d, out + i);
+  }
+};
+
+template <class T>
+struct Normal {
+  /// The Taylor series on [−π/4, π/4], where what is left out is below half a unit of the last place.
+  template <class D, class V>
+  static HWY_INLINE void sin_cos(D d, V x, V& sine, V& cosine) {
+    constexpr int terms = sizeof(T) == 4 ? 4 : 8;
+    const V square = hn::Mul(x, x);
+    double factorial = 1;
+    T sine_terms[terms + 1], cosine_terms[terms + 1];
+    for (int n = 0; n <= terms; ++n) {
+      cosine_terms[n] = static_cast<T>((n % 2 == 0 ? 1 : -1) / factorial);
+      factorial *= 2 * n + 1;
+      sine_terms[n] = static_cast<T>((n % 2 == 0 ? 1 : -1) / factorial);
+      factorial *= 2 * n + 2;
+    }
+    V s = hn::Set(d, sine_terms[terms]), c = hn::Set(d, cosine_terms[terms]);
+    for (int n = terms; n-- > 0;) {
+      s = hn::MulAdd(s, square, hn::Set(d, sine_terms[n]));
+      c = hn::MulAdd(c, square, hn::Set(d, cosine_terms[n]));
+    }
+    sine = hn::Mul(s, x);
+    cosine = c;
+  }
+
+  static HWY_INLINE void transform(const std::uint32_t* words, std::int64_t count, T* out) {
+    const hn::ScalableTag<T> d;
+    const Bits<T> bits;
+    const hn::RebindToSigned<decltype(d)> integers;
+    using Unsigned = hn::TFromD<Bits<T>>;
+    constexpr int width = 8 * sizeof(T);
+    const double whole_turn = width == 32 ? 0x1.0p32 : 0x1.0p64;
+    const auto half = hn::Set(d, T{0.5}), unit = hn::Set(d, static_cast<T>(2 / whole_turn));
+    const auto turn = hn::Set(d, static_cast<T>(2 * std::numbers::pi / whole_turn));
+    const auto one = hn::Set(bits, Unsigned{1});
+    const auto* numbers = reinterpret_cast<const Unsigned*>(words);
+    for (std::int64_t i = 0; i < count; i += 2 * static_cast<std::int64_t>(hn::Lanes(d))) {
+      hn::Vec<Bits<T>> a, b;
+      hn::LoadInterleaved2(bits, numbers + i, a, b);
+      // In (0, 1]: the logarithm stays finite.
+      const auto draw = hn::Mul(hn::Add(hn::ConvertTo(d, hn::BitCast(integers, hn::ShiftRight<1>(a))), half), unit);
+      const auto radius = hn::Sqrt(hn::Mul(hn::Set(d, T{-2}), hn::Log(d, draw)));
+      // The nearest quarter of a turn, and what is left of the angle, in integers: exact.
+      const auto quarter = hn::ShiftRight<width - 2>(hn::Add(b, hn::Set(bits, Unsigned{1} << (width - 3))));
+      const auto rest = hn::BitCast(integers, hn::Sub(b, hn::ShiftLeft<width - 2>(quarter)));
+      hn::Vec<hn::ScalableTag<T>> sine, cosine;
+      sin_cos(d, hn::Mul(hn::ConvertTo(d, rest), turn), sine, cosine);
+      const auto odd = hn::MaskFromVec(hn::BitCast(d, hn::VecFromMask(bits, hn::Eq(hn::And(quarter, one), one))));
+      const auto turned_cosine = hn::IfThenElse(odd, sine, cosine), turned_sine = hn::IfThenElse(odd, cosine, sine);
+      // Bit 1 of quarter is the sign of the sine, bit 1 of quarter + 1 that of the cosine.
+      const auto sign_of = [&](auto q)
+                               HWY_ATTR { return hn::BitCast(d, hn::ShiftLeft<width - 1>(hn::ShiftRight<1>(q))); };
+      hn::StoreInterleaved2(hn::Mul(radius, hn::Xor(turned_cosine, sign_of(hn::Add(quarter, one)))),
+                            hn::Mul(radius, hn::Xor(turned_sine, sign_of(quarter))), d, out + i);
+    }
+  }
+};
+
+/// Numbers of a stream, made of one word for floats and of two for doubles each.
+template <class Transform, class T>
+HWY_INLINE void draw(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count, T* out) {
+  constexpr std::int64_t words_each = sizeof(T) / sizeof(std::uint32_t), buffer = buffer_words / words_each;
+  HWY_ALIGN std::uint32_t words[buffer_words];
+  HWY_ALIGN T numbers[buffer];
+  for (std::int64_t at = 0; at < count; at += buffer) {
+    const std::int64_t n = std::min(buffer, count - at);
+    fill_buffer(seed, stream, (begin + at) * words_each, n * words_each, words);
+    if (n == buffer) {
+      Transform::transform(words, n, out + at);
+    } else {  // whole vectors reach behind the end
+      Transform::transform(words, n, numbers);
+      std::copy_n(numbers, n, out + at);
+    }
+  }
+}
+
+template <class T>
+void random_uniform(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count, T* out) {
+  draw<Uniform<T>>(seed, stream, begin, count, out);
+}
+
+template <class T>
+void random_normal(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count, T* out) {
+  draw<Normal<T>>(seed, stream, begin, count, out);
+}
+
 }  // namespace saw::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -90,11 +211,31 @@ namespace saw::kernels {
 
 template <class T>
 void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y) {
-  SAW_FOR_TARGET(keep_scaled_elements<T>)(mask, begin, count, x, scale, y);
+  SAW_FOR_TARGET(keep_scaled<T>)(mask, begin, count, x, scale, y);
 }
 
-template void keep_scaled(const KeepMask&, std::int64_t, std::int64_t, const float*, float, float*);
-template void keep_scaled(const KeepMask&, std::int64_t, std::int64_t, const double*, double, double*);
+void random_words(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count,
+                  std::uint32_t* words) {
+  SAW_FOR_TARGET(random_words)(seed, stream, begin, count, words);
+}
+
+template <class T>
+void random_uniform(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count, T* out) {
+  SAW_FOR_TARGET(random_uniform<T>)(seed, stream, begin, count, out);
+}
+
+template <class T>
+void random_normal(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count, T* out) {
+  SAW_FOR_TARGET(random_normal<T>)(seed, stream, begin, count, out);
+}
+
+#define SAW_INSTANTIATE(T)                                                                       \
+  template void keep_scaled<T>(const KeepMask&, std::int64_t, std::int64_t, const T*, T, T*);    \
+  template void random_uniform<T>(std::uint64_t, std::uint64_t, std::int64_t, std::int64_t, T*); \
+  template void random_normal<T>(std::uint64_t, std::uint64_t, std::int64_t, std::int64_t, T*);
+SAW_INSTANTIATE(float)
+SAW_INSTANTIATE(double)
+#undef SAW_INSTANTIATE
 
 }  // namespace saw::kernels
 

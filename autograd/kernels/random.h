@@ -14,8 +14,22 @@ struct KeepMask {
 };
 
 /// y[i] = x[i]·scale where element begin + i of the stream is kept, else 0. `begin` must be a multiple of 4. y may be
-/// x.
+/// x. T is float or double, here and below.
 template <class T>
 void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y);
+
+/// `count` words of a stream from word `begin` on, a multiple of 4.
+void random_words(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count,
+                  std::uint32_t* words);
+
+/// Elements begin … begin + count − 1 of a stream of uniform numbers in [0, 1): a float is made of the leading 24 bits
+/// of its word, a double of the leading 53 bits of its two words. `begin` must be a multiple of 4.
+template <class T>
+void random_uniform(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count, T* out);
+
+/// The same for standard normal numbers (Box & Muller 1958): of the numbers a and b of a pair, each of one word for
+/// floats and of two for doubles, come √(−2·log a)·cos 2πb and √(−2·log a)·sin 2πb.
+template <class T>
+void random_normal(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count, T* out);
 
 }  // namespace saw::kernels

@@ -8,8 +8,10 @@
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/base/internal/element_count.h"
+#include "saw/autograd/base/internal/in_range.h"
 #include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/convert.h"
+#include "saw/autograd/kernels/random.h"
 #include "saw/autograd/ops/internal/indices.h"
 
 namespace saw {
@@ -27,6 +29,30 @@ Tensor generate(const Shape& shape, std::int64_t grain, const F& f) {
     for (std::int64_t i = begin; i < end; ++i) out[i] = f(i);
   });
   return y;
+}
+
+/// kernel(seed, stream, begin, count, out) over the stream that the generator gives.
+template <class T, class Kernel>
+Tensor drawn(const Shape& shape, Generator& generator, const Kernel& kernel) {
+  const RandomStream stream(generator);
+  Tensor y = Tensor::empty(shape, dtype_of<T>());
+  T* out = y.mutable_data<T>();
+  parallel_for(0, y.numel(), draw_grain, [&](std::int64_t begin, std::int64_t end) {
+    kernel(stream.seed(), stream.stream(), begin, end - begin, out + begin);
+  });
+  return y;
+}
+
+/// f(word(i)) for i = 0, 1, … of the stream's 64-bit words.
+template <class F>
+void for_words(const RandomStream& stream, std::int64_t begin, std::int64_t end, const F& f) {
+  constexpr std::int64_t buffer = 512;
+  std::uint32_t words[2 * buffer];
+  for (std::int64_t at = begin; at < end; at += buffer) {
+    const std::int64_t count = std::min(buffer, end - at);
+    kernels::random_words(stream.seed(), stream.stream(), 2 * at, 2 * count, words);
+    for (std::int64_t i = 0; i < count; ++i) f(at + i, (std::uint64_t{words[2 * i + 1]} << 32) | words[2 * i]);
+  }
 }
 
 template <class From>
@@ -116,27 +142,15 @@ Tensor linspace(double first, double last, std::int64_t count, DType dtype) {
 Tensor rand(const Shape& shape, DType dtype) { return rand(shape, default_generator(), dtype); }
 
 Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
-  return dispatch_floating("rand", dtype, [&]<class T>() {
-    const RandomStream stream(generator);
-    return generate<T>(shape, draw_grain, [&](std::int64_t i) {
-      const auto element = static_cast<std::uint64_t>(i);
-      // Rounding the 53 bits to a float could give 1: the float takes the leading 24 of them.
-      if constexpr (std::is_same_v<T, float>)
-        return static_cast<float>(stream.word(element) >> 40) * 0x1.0p-24F;
-      else
-        return stream.uniform(element);
-    });
-  });
+  return dispatch_floating("rand", dtype,
+                           [&]<class T>() { return drawn<T>(shape, generator, kernels::random_uniform<T>); });
 }
 
 Tensor randn(const Shape& shape, DType dtype) { return randn(shape, default_generator(), dtype); }
 
 Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
-  return dispatch_floating("randn", dtype, [&]<class T>() {
-    const RandomStream stream(generator);
-    return generate<T>(shape, draw_grain,
-                       [&](std::int64_t i) { return static_cast<T>(stream.normal(static_cast<std::uint64_t>(i))); });
-  });
+  return dispatch_floating("randn", dtype,
+                           [&]<class T>() { return drawn<T>(shape, generator, kernels::random_normal<T>); });
 }
 
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape) {
@@ -146,8 +160,12 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape) {
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator) {
   if (low >= high) fail(ErrorKind::argument, "randint: the range [low, high) is empty; got [{}, {})", low, high);
   const RandomStream stream(generator);
-  return generate<std::int64_t>(
-      shape, draw_grain, [&](std::int64_t i) { return stream.integer(static_cast<std::uint64_t>(i), low, high); });
+  Tensor y = Tensor::empty(shape, int64);
+  std::int64_t* out = y.mutable_data<std::int64_t>();
+  parallel_for(0, y.numel(), draw_grain, [&](std::int64_t begin, std::int64_t end) {
+    for_words(stream, begin, end, [&](std::int64_t i, std::uint64_t word) { out[i] = in_range(word, low, high); });
+  });
+  return y;
 }
 
 Tensor randperm(std::int64_t count) { return randperm(count, default_generator()); }
@@ -156,8 +174,9 @@ Tensor randperm(std::int64_t count, Generator& generator) {
   Tensor y = arange(checked_count("randperm", count));
   std::int64_t* order = y.mutable_data<std::int64_t>();
   const RandomStream stream(generator);
-  for (std::int64_t i = count - 1; i > 0; --i)
-    std::swap(order[i], order[stream.integer(static_cast<std::uint64_t>(i), 0, i + 1)]);
+  // Inside out (Fisher & Yates, Durstenfeld 1964): from the front, so that the words come in their order.
+  for_words(stream, 0, count,
+            [&](std::int64_t i, std::uint64_t word) { std::swap(order[i], order[in_range(word, 0, i + 1)]); });
   return y;
 }
 

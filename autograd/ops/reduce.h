@@ -9,13 +9,17 @@ namespace [[gnu::visibility("default")]] saw {
 
 using Axes = Shape;
 
+/// Conditions are counted, as int64.
 Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
-Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdim = false);  ///< of nothing: NaN
+/// NaN of nothing. The mean of conditions is the share that holds, as float32 (PyTorch throws). Sums are kept in
+/// double.
+Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor prod(const Tensor& x, const Axes& axes = {}, bool keepdim = false);  ///< gradient exact where elements are 0 too
 /// Ties share the gradient; NaN wins. Throws Error(shape) over empty axes.
 Tensor amax(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor amin(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
-Tensor any(const Tensor& x, const Axes& axes = {}, bool keepdim = false);  ///< bool to bool
+/// Of conditions, or of numbers, which hold where they are not 0 (NaN holds); the result is bool.
+Tensor any(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor all(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 
 }  // namespace saw

@@ -1,22 +1,22 @@
-// Reductions made of other ops: var, std, logsumexp, norm.
+// Sums of squares, of powers and of exponentials: var, stddev, logsumexp, norm.
+
+#include "saw/autograd/ops/statistics.h"
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
-#include <string>
 #include <utility>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/kernels/moments.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/compare.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/internal/families.h"
-#include "saw/autograd/ops/internal/rearranged.h"
+#include "saw/autograd/ops/internal/reduction.h"
 #include "saw/autograd/ops/reduce.h"
-#include "saw/autograd/ops/statistics.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/autograd/tape/op_info.h"
@@ -27,188 +27,85 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+const OpInfo var_info{"var", "Σ(x − mean)² / (n − correction)", true};
+const OpInfo stddev_info{"stddev", "√var", true};
+const OpInfo logsumexp_info{"logsumexp", "log Σ exp(x)", true};
+const OpInfo norm_info{"norm", "(Σ|x|ᵖ)^(1/p)", true};
+
 void check_floating(const char* op, const Tensor& x) {
   if (!is_floating(x.dtype()))
     fail(ErrorKind::dtype, "{}: needs floating point elements; got {}; expected float32 or float64", op, x.dtype());
 }
 
-/// The shape of a result whose reduced axes are kept with size 1.
-Shape kept_shape(const char* op, const Tensor& x, const Axes& axes) {
-  if (axes.empty()) return Shape::filled(x.rank(), 1);
-  Shape kept = x.shape();
-  for (const std::int64_t axis : axes) kept[normalize_axis(op, axis, x.rank())] = 1;
-  return kept;
+/// Σ term, in double, one for each result.
+Tensor wide_sums(kernels::Term term, const ReductionLines& lines, const Tensor& centre) {
+  Tensor sums = Tensor::empty({lines.outer, lines.inner}, float64);
+  dispatch_floating("wide_sums", lines.x.dtype(), [&]<class T>() {
+    kernels::wide_sums(term, lines.x.data<T>(), lines.outer, lines.size, lines.inner,
+                       centre.defined() ? centre.data<double>() : nullptr, sums.mutable_data<double>());
+  });
+  return sums;
 }
 
-/// Elements per result.
-std::int64_t reduced_count(const char* op, const Tensor& x, const Axes& axes) {
-  if (axes.empty()) return x.numel();
-  std::int64_t count = 1;
-  for (const std::int64_t axis : axes) count *= x.shape()[normalize_axis(op, axis, x.rank())];
-  return count;
+/// f of every result's number in double, as the result.
+template <class F>
+Tensor rounded(const Tensor& wide, const Shape& shape, DType dtype, const F& f) {
+  const Tensor y = Tensor::empty(shape, dtype);
+  dispatch_floating("rounded", dtype, [&]<class T>() {
+    const double* from = wide.data<double>();
+    T* to = y.mutable_data<T>();
+    for (std::int64_t i = 0, n = y.numel(); i < n; ++i) to[i] = static_cast<T>(f(from[i]));
+  });
+  return y;
 }
 
-/// Throws for axes out of range or named twice, in the name of `op`.
-void check_axes(const char* op, const Tensor& x, const Axes& axes) {
-  Shape seen = Shape::filled(x.rank(), 0);
-  for (const std::int64_t axis : axes) {
-    const std::size_t a = normalize_axis(op, axis, x.rank());
-    if (seen[a]++ > 0)
-      fail(ErrorKind::argument, "{}: axis {} is named twice; got axes {} for a tensor of {} dimensions", op, a, axes,
-           x.rank());
-  }
-}
-
-/// The shape of the result: kept, or without the reduced axes.
-Shape result_shape(const Tensor& x, const Axes& axes, const Shape& kept, bool keepdim) {
-  if (keepdim) return kept;
-  if (axes.empty()) return {};
-  Shape shape;
-  Shape reduced = Shape::filled(x.rank(), 0);
-  for (const std::int64_t axis : axes) reduced[normalize_axis("reduction", axis, x.rank())] = 1;
-  for (std::size_t a = 0; a < x.rank(); ++a)
-    if (reduced[a] == 0) shape.push_back(x.shape()[a]);
-  return shape;
-}
-
-/// The same values, off the tape, in another shape.
-Tensor reshaped(const Tensor& values, const Shape& shape) {
+/// f(dy, y) of every result in double: what the elements behind it are scaled by.
+template <class F>
+Tensor scales(const Tensor& dy, const Tensor& y, const F& f) {
   const NoGradGuard no_grad;
-  return values.contiguous().reshape(shape);
+  const Tensor scale = to(dy, float64).clone(), results = to(y, float64).contiguous();
+  double* to = scale.mutable_data<double>();
+  const double* result = results.data<double>();
+  for (std::int64_t i = 0, n = scale.numel(); i < n; ++i) to[i] = f(to[i], result[i]);
+  return scale;
 }
 
-Gradient plain_gradient(TensorList saved, BackwardFunction backward) {
-  Gradient gradient;
-  gradient.saved = std::move(saved);
-  gradient.backward = std::move(backward);
-  gradient.plain = true;
-  return gradient;
-}
+// ---- var, stddev ----
 
-// ---- samples ----
+struct Variance {
+  Tensor mean;     ///< double
+  Tensor squares;  ///< Σ(x − mean)², double
+  double divisor = 0;
+};
 
-using Values = std::vector<double>;
-
-/// The oracle: collects the elements behind each result and reduces them in double.
-Tensor naive(const Tensor& x, const Axes& axes, bool keepdim, const std::function<double(const Values&)>& reduce) {
-  const Shape kept = kept_shape("naive", x, axes);
-  const Values values = to(x.detach(), float64).to_vector<double>();
-  std::vector<Values> groups(static_cast<std::size_t>(kept.numel()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    Shape index = unravel(static_cast<std::int64_t>(i), x.shape());
-    for (std::size_t a = 0; a < index.size(); ++a)
-      if (kept[a] == 1) index[a] = 0;
-    groups[static_cast<std::size_t>(ravel(index, kept))].push_back(values[i]);
-  }
-  Values results;
-  for (const Values& group : groups) results.push_back(reduce(group));
-  return to(tensor(results, result_shape(x, axes, kept, keepdim)), x.dtype());
-}
-
-using Call = std::function<Tensor(const Tensor& x, const Axes& axes, bool keepdim)>;
-
-std::vector<Sample> samples_of(const Call& op, const std::function<double(const Values&)>& oracle,
-                               const std::function<Tensor(const Shape&)>& make) {
-  struct Case {
-    const char* name;
-    Shape shape;
-    Axes axes;
-    bool keepdim;
-  };
-  const Case cases[] = {
-      {"all axes", {3, 4}, {}, false},      {"last axis", {3, 5}, {-1}, false},
-      {"leading axis", {4, 3}, {0}, false}, {"outer and inner axes", {2, 3, 4}, {2, 0}, false},
-      {"kept", {3, 4}, {0}, true},          {"one dimension", {6}, {}, true},
-      {"no rows", {0, 4}, {1}, false},
-  };
-  std::vector<Sample> samples;
-  for (const Case& c : cases)
-    samples.push_back(
-        {.name = c.name,
-         .inputs = {make(c.shape)},
-         .run = [op, c](const TensorList& in) { return TensorList{op(in[0], c.axes, c.keepdim)}; },
-         .reference = [oracle,
-                       c](const TensorList& in) { return TensorList{naive(in[0], c.axes, c.keepdim, oracle)}; }});
-  return samples;
-}
-
-void append(std::vector<Sample>& samples, std::vector<Sample> more, const std::string& prefix) {
-  for (Sample& sample : more) {
-    sample.name = prefix + sample.name;
-    samples.push_back(std::move(sample));
-  }
-}
-
-std::vector<ErrorSample> errors_of(const std::string& name, const Call& op) {
-  return {{"axis out of range",
-           [=] {
-             op(zeros({2, 3}), {2}, false);
-           },
-           ErrorKind::argument, name + ": axis"},
-          {"axis named twice",
-           [=] {
-             op(zeros({2, 3}), {0, -2}, false);
-           },
-           ErrorKind::argument, name + ": axis 0 is named twice"},
-          {"integers",
-           [=] {
-             op(zeros({2, 3}, int64), {}, false);
-           },
-           ErrorKind::dtype, name + ": "}};
-}
-
-double naive_var(const Values& values, std::int64_t correction) {
-  const double n = static_cast<double>(values.size());
-  double mean = 0, total = 0;
-  for (const double value : values) mean += value / n;
-  for (const double value : values) total += (value - mean) * (value - mean);
-  return total / std::max(0.0, n - static_cast<double>(correction));
-}
-
-// ---- var, std ----
-
-std::vector<Sample> var_samples(SampleMaker& make) {
-  const auto normal = [&](const Shape& shape) { return make.normal(shape); };
-  std::vector<Sample> samples;
-  for (const std::int64_t correction : {0, 1})
-    append(
-        samples,
-        samples_of([=](const Tensor& x, const Axes& axes, bool keepdim) { return var(x, axes, correction, keepdim); },
-                   [=](const Values& values) { return naive_var(values, correction); }, normal),
-        "correction " + std::to_string(correction) + ", ");
-  return samples;
-}
-std::vector<Sample> std_samples(SampleMaker& make) {
-  return samples_of([](const Tensor& x, const Axes& axes, bool keepdim) { return saw::std(x, axes, 1, keepdim); },
-                    [](const Values& values) { return std::sqrt(naive_var(values, 1)); },
-                    [&](const Shape& shape) { return make.normal(shape); });
-}
-std::vector<ErrorSample> var_errors() {
-  std::vector<ErrorSample> errors =
-      errors_of("var", [](const Tensor& x, const Axes& axes, bool keepdim) { return var(x, axes, 1, keepdim); });
-  errors.push_back({"negative correction", [] { var(zeros({3}), {}, -1); }, ErrorKind::argument, "var: correction"});
-  return errors;
-}
-std::vector<ErrorSample> std_errors() {
-  std::vector<ErrorSample> errors =
-      errors_of("std", [](const Tensor& x, const Axes& axes, bool keepdim) { return saw::std(x, axes, 1, keepdim); });
-  errors.push_back(
-      {"negative correction", [] { saw::std(zeros({3}), {}, -1); }, ErrorKind::argument, "std: correction"});
-  return errors;
-}
-const OpInfo var_info{"var", "Σ(x − mean)² / (n − correction)", true, var_samples, var_errors};
-const OpInfo std_info{"std", "√var", true, std_samples, std_errors};
-
-void check_var(const char* op, const Tensor& x, const Axes& axes, std::int64_t correction) {
+Variance variance(const char* op, const Tensor& x, const ReductionPlan& plan, std::int64_t correction) {
   check_floating(op, x);
-  check_axes(op, x, axes);
   if (correction < 0)
     fail(ErrorKind::argument, "{}: correction must not be negative; got {}; expected 0 or 1, as a rule", op,
          correction);
+  const NoGradGuard no_grad;
+  const ReductionLines lines = reduction_lines(x, plan);
+  Variance result;
+  result.divisor = static_cast<double>(std::max<std::int64_t>(0, plan.count - correction));
+  // The first elements are subtracted before: an offset that all elements share costs no digits then, and equal
+  // elements give exactly 0.
+  const Tensor view = lines.x.reshape({lines.outer, lines.size, lines.inner});
+  if (lines.size == 0) {
+    result.mean = full({lines.outer, lines.inner}, std::numeric_limits<double>::quiet_NaN(), float64);
+    result.squares = zeros({lines.outer, lines.inner}, float64);
+    return result;
+  }
+  const Tensor first = to(view.select(1, 0), float64).contiguous();
+  result.mean = wide_sums(kernels::Term::difference, lines, first);
+  double* mean = result.mean.mutable_data<double>();
+  const double* start = first.data<double>();
+  for (std::int64_t i = 0, n = result.mean.numel(); i < n; ++i)
+    mean[i] = start[i] + mean[i] / static_cast<double>(lines.size);
+  result.squares = wide_sums(kernels::Term::square, lines, result.mean);
+  return result;
 }
 
-/// x − mean. The first elements are subtracted before: an offset that all elements share costs no digits then, and
-/// equal elements give exactly 0.
+/// x − mean in recorded ops, less the first elements as above.
 Tensor centred(const Tensor& x, const Axes& axes) {
   Tensor first = x.detach();
   if (axes.empty())
@@ -218,98 +115,39 @@ Tensor centred(const Tensor& x, const Axes& axes) {
   return shifted - mean(shifted, axes, true);
 }
 
-/// var without history, with the reduced axes kept, and what it is divided by.
-Tensor var_values(const Tensor& x, const Axes& axes, double divisor) {
-  const NoGradGuard no_grad;
-  return sum(square(centred(x, axes)), axes, true) / divisor;
-}
-
-double var_divisor(const char* op, const Tensor& x, const Axes& axes, std::int64_t correction) {
-  return static_cast<double>(std::max<std::int64_t>(0, reduced_count(op, x, axes) - correction));
-}
-
 // ---- logsumexp ----
 
-double naive_logsumexp(const Values& values) {
-  double maximum = -infinity, total = 0;
-  for (const double value : values) maximum = std::max(maximum, value);
-  if (maximum == -infinity) return maximum;
-  for (const double value : values) total += std::exp(value - maximum);
-  return maximum + std::log(total);
-}
-
-std::vector<Sample> logsumexp_samples(SampleMaker& make) {
-  std::vector<Sample> samples =
-      samples_of(logsumexp, naive_logsumexp, [&](const Shape& shape) { return make.normal(shape); });
-  append(samples,
-         samples_of(logsumexp, naive_logsumexp, [&](const Shape& shape) { return make.uniform(shape, 700.0, 710.0); }),
-         "large numbers, ");
-  const Tensor with_infinities = make.normal({3, 4});
-  with_infinities.slice(0, 0, 2).slice(1, 0, 2).fill_(-infinity);
-  with_infinities.select(0, 1).fill_(-infinity);
-  samples.push_back(
-      {.name = "minus infinity in part of a row and in all of one",
-       .inputs = {with_infinities},
-       .run = [](const TensorList& in) { return TensorList{logsumexp(in[0], {1})}; },
-       .reference = [](const TensorList& in) { return TensorList{naive(in[0], {1}, false, naive_logsumexp)}; },
-       .constants = {0}});
-  samples.push_back(
-      {.name = "over nothing",
-       .inputs = {make.normal({0, 3})},
-       .run = [](const TensorList& in) { return TensorList{logsumexp(in[0], {0})}; },
-       .reference = [](const TensorList& in) { return TensorList{naive(in[0], {0}, false, naive_logsumexp)}; }});
-  return samples;
-}
-std::vector<ErrorSample> logsumexp_errors() { return errors_of("logsumexp", logsumexp); }
-const OpInfo logsumexp_info{"logsumexp", "log Σ exp(x)", true, logsumexp_samples, logsumexp_errors};
-
-Tensor logsumexp_values(const Tensor& x, const Axes& axes, const Shape& kept) {
-  const NoGradGuard no_grad;
-  if (x.numel() == 0) return full(kept, -infinity, x.dtype());
-  const Tensor maximum = amax(x, axes, true);
-  const Tensor shift = masked_fill(maximum, logical_not(isfinite(maximum)), 0.0);
-  return log(sum(exp(x - shift), axes, true)) + shift;
+Tensor logsumexp_gradient(const Tensor& x, const Tensor& y, const Tensor& grad_output, const ReductionPlan& plan) {
+  const ReductionLines lines = reduction_lines(x, plan);
+  const Tensor total = y.contiguous(), dy = grad_output.contiguous();
+  const Tensor dx = Tensor::empty(lines.x.shape(), x.dtype());
+  dispatch_floating("logsumexp", x.dtype(), [&]<class T>() {
+    kernels::logsumexp_backward(lines.x.data<T>(), total.data<T>(), dy.data<T>(), lines.outer, lines.size, lines.inner,
+                                dx.mutable_data<T>());
+  });
+  return original_order(dx, lines);
 }
 
 // ---- norm ----
 
-double naive_norm(const Values& values, double p) {
-  double total = 0;
-  for (const double value : values)
-    total = std::isinf(p) ? std::max(total, std::abs(value)) : total + std::pow(std::abs(value), p);
-  return std::isinf(p) ? total : std::pow(total, 1 / p);
+/// The norm of |x| over its largest element, times that: no power overflows or vanishes.
+Tensor scaled_norm(const Tensor& x, double p, const Axes& axes) {
+  const Tensor magnitude = abs(x), largest = amax(magnitude, axes, true);
+  const Tensor unit = masked_fill(largest, logical_or(equal(largest, 0.0), logical_not(isfinite(largest))), 1.0);
+  return unit * pow(sum(pow(magnitude / unit, p), axes, true), 1.0 / p);
 }
 
-std::vector<Sample> norm_samples(SampleMaker& make) {
-  std::vector<Sample> samples;
-  for (const double p : {1.0, 2.0, 3.0, 2.5, 0.5, infinity}) {
-    const auto values = [&](const Shape& shape) {
-      return std::isinf(p) ? make.distinct(shape) + 0.01 : make.away_from(shape, {0.0});
-    };
-    append(samples,
-           samples_of([=](const Tensor& x, const Axes& axes, bool keepdim) { return norm(x, p, axes, keepdim); },
-                      [=](const Values& v) { return naive_norm(v, p); }, values),
-           fmt::format("p = {}, ", p));
-  }
-  return samples;
-}
-std::vector<ErrorSample> norm_errors() {
-  std::vector<ErrorSample> errors =
-      errors_of("norm", [](const Tensor& x, const Axes& axes, bool keepdim) { return norm(x, 2.0, axes, keepdim); });
-  for (const double p : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN()})
-    errors.push_back({fmt::format("p = {}", p), [p] { norm(zeros({3}), p); }, ErrorKind::argument, "norm: p must be"});
-  errors.push_back(
-      {"largest of nothing", [] { norm(zeros({0}), infinity); }, ErrorKind::shape, "norm: the reduced axes are empty"});
-  return errors;
-}
-const OpInfo norm_info{"norm", "(Σ|x|ᵖ)^(1/p)", true, norm_samples, norm_errors};
-
-Tensor norm_values(const Tensor& x, double p, const Axes& axes) {
+Tensor norm_values(const Tensor& x, double p, const Axes& axes, const ReductionPlan& plan) {
   const NoGradGuard no_grad;
-  if (p == 1.0) return sum(abs(x), axes, true);
-  if (p == 2.0) return sqrt(sum(square(x), axes, true));
-  if (std::isinf(p)) return amax(abs(x), axes, true);
-  return pow(sum(pow(abs(x), p), axes, true), 1.0 / p);
+  if (p == 1.0)
+    return rounded(wide_sums(kernels::Term::magnitude, reduction_lines(x, plan), {}), plan.result, x.dtype(),
+                   [](double sum) { return sum; });
+  if (p == 2.0)
+    return rounded(wide_sums(kernels::Term::square, reduction_lines(x, plan), {}), plan.result, x.dtype(),
+                   [](double sum) { return std::sqrt(sum); });
+  if (x.numel() == 0) return zeros(plan.result, x.dtype());
+  const Tensor y = std::isinf(p) ? amax(abs(x), axes, true) : scaled_norm(x, p, axes);
+  return y.reshape(plan.result);
 }
 
 /// d norm / dx in recorded ops; y and dy have the reduced axes kept.
@@ -329,68 +167,96 @@ Tensor norm_gradient(const Tensor& x, const Tensor& y, const Tensor& dy, double 
 }  // namespace
 
 Tensor var(const Tensor& x, const Axes& axes, std::int64_t correction, bool keepdim) {
-  check_var("var", x, axes, correction);
-  const Shape kept = kept_shape("var", x, axes);
-  const double divisor = var_divisor("var", x, axes, correction);
-  const Tensor y = reshaped(var_values(x, axes, divisor), result_shape(x, axes, kept, keepdim));
+  const ReductionPlan plan = plan_reduction("var", x.shape(), axes, keepdim);
+  const Variance variance_of = variance("var", x, plan, correction);
+  const double divisor = variance_of.divisor;
+  const Tensor y =
+      rounded(variance_of.squares, plan.result, x.dtype(), [=](double squares) { return squares / divisor; });
   return record(var_info, {x}, y, [&] {
-    return plain_gradient({x}, [axes, kept, divisor](const BackwardContext& context) -> TensorList {
-      const Tensor input = context.saved(0);
-      return {centred(input, axes) * (context.grad_output().reshape(kept) * (2.0 / divisor))};
-    });
+    return Gradient::with_twin(
+        {x, variance_of.mean},
+        [plan, divisor](const BackwardContext& context) -> TensorList {
+          const Tensor mean = context.saved(1), dy = context.grad_output();
+          return {spread_gradient(kernels::Slope::centred, reduction_lines(context.saved(0), plan), mean,
+                                  scales(dy, dy, [=](double g, double) { return g * 2.0 / divisor; }))};
+        },
+        [axes, plan, divisor](const BackwardContext& context) -> TensorList {
+          return {centred(context.saved(0), axes) * (context.grad_output().reshape(plan.kept) * (2.0 / divisor))};
+        });
   });
 }
 
-Tensor std(const Tensor& x, const Axes& axes, std::int64_t correction, bool keepdim) {
-  check_var("std", x, axes, correction);
-  const Shape kept = kept_shape("std", x, axes);
-  const double divisor = var_divisor("std", x, axes, correction);
-  Tensor y;
-  {
-    const NoGradGuard no_grad;
-    y = sqrt(reshaped(var_values(x, axes, divisor), result_shape(x, axes, kept, keepdim)));
-  }
-  return record(std_info, {x}, y, [&] {
-    return plain_gradient({x, y}, [axes, kept, divisor](const BackwardContext& context) -> TensorList {
-      const Tensor input = context.saved(0), deviation = context.saved(1).reshape(kept);
-      // All elements equal: the gradient is taken as 0, like that of norm at 0.
-      const Tensor safe = masked_fill(deviation, equal(deviation, 0.0), 1.0);
-      return {centred(input, axes) * (context.grad_output().reshape(kept) / (safe * divisor))};
-    });
+Tensor stddev(const Tensor& x, const Axes& axes, std::int64_t correction, bool keepdim) {
+  const ReductionPlan plan = plan_reduction("stddev", x.shape(), axes, keepdim);
+  const Variance variance_of = variance("stddev", x, plan, correction);
+  const double divisor = variance_of.divisor;
+  const Tensor y = rounded(variance_of.squares, plan.result, x.dtype(),
+                           [=](double squares) { return std::sqrt(squares / divisor); });
+  // All elements equal: the gradient is taken as 0, like that of norm at 0.
+  return record(stddev_info, {x}, y, [&] {
+    return Gradient::with_twin(
+        {x, y, variance_of.mean},
+        [plan, divisor](const BackwardContext& context) -> TensorList {
+          return {spread_gradient(kernels::Slope::centred, reduction_lines(context.saved(0), plan), context.saved(2),
+                                  scales(context.grad_output(), context.saved(1), [=](double g, double deviation) {
+                                    return g / ((deviation == 0.0 ? 1.0 : deviation) * divisor);
+                                  }))};
+        },
+        [axes, plan, divisor](const BackwardContext& context) -> TensorList {
+          const Tensor deviation = context.saved(1).reshape(plan.kept);
+          const Tensor safe = masked_fill(deviation, equal(deviation, 0.0), 1.0);
+          return {centred(context.saved(0), axes) * (context.grad_output().reshape(plan.kept) / (safe * divisor))};
+        });
   });
 }
 
 Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim) {
   check_floating("logsumexp", x);
-  check_axes("logsumexp", x, axes);
-  const Shape kept = kept_shape("logsumexp", x, axes);
-  const Tensor y = reshaped(logsumexp_values(x, axes, kept), result_shape(x, axes, kept, keepdim));
+  const ReductionPlan plan = plan_reduction("logsumexp", x.shape(), axes, keepdim);
+  const Tensor y = Tensor::empty(plan.result, x.dtype());
+  const ReductionLines lines = reduction_lines(x, plan);
+  dispatch_floating("logsumexp", x.dtype(), [&]<class T>() {
+    kernels::logsumexp(lines.x.data<T>(), lines.outer, lines.size, lines.inner, y.mutable_data<T>());
+  });
   return record(logsumexp_info, {x}, y, [&] {
-    return plain_gradient({x, y}, [kept](const BackwardContext& context) -> TensorList {
-      const Tensor total = context.saved(1).reshape(kept);
-      const Tensor safe = masked_fill(total, equal(total, -infinity), 0.0);
-      return {exp(context.saved(0) - safe) * context.grad_output().reshape(kept)};
-    });
+    return Gradient::with_twin(
+        {x, y},
+        [plan](const BackwardContext& context) -> TensorList {
+          return {logsumexp_gradient(context.saved(0), context.saved(1), context.grad_output(), plan)};
+        },
+        [kept = plan.kept](const BackwardContext& context) -> TensorList {
+          const Tensor total = context.saved(1).reshape(kept);
+          const Tensor safe = masked_fill(total, equal(total, -infinity), 0.0);
+          return {exp(context.saved(0) - safe) * context.grad_output().reshape(kept)};
+        });
   });
 }
 
 Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim) {
   check_floating("norm", x);
-  check_axes("norm", x, axes);
+  const ReductionPlan plan = plan_reduction("norm", x.shape(), axes, keepdim);
   if (!(p > 0)) fail(ErrorKind::argument, "norm: p must be positive; got {}; expected 1, 2, infinity or another", p);
-  const Shape kept = kept_shape("norm", x, axes);
-  if (std::isinf(p) && x.numel() == 0 && kept.numel() > 0)
+  if (std::isinf(p) && plan.count == 0 && plan.result.numel() > 0)
     fail(ErrorKind::shape, "norm: the reduced axes are empty; got shape {} and axes {}; expected at least one element",
          x.shape(), axes);
-  const Tensor y = reshaped(norm_values(x, p, axes), result_shape(x, axes, kept, keepdim));
+  const Tensor y = norm_values(x, p, axes, plan);
   return record(norm_info, {x}, y, [&] {
-    return plain_gradient({x, y}, [p, axes, kept](const BackwardContext& context) -> TensorList {
+    const BackwardFunction twin = [p, axes, kept = plan.kept](const BackwardContext& context) -> TensorList {
       return {norm_gradient(context.saved(0), context.saved(1).reshape(kept), context.grad_output().reshape(kept), p,
                             axes)};
-    });
+    };
+    if (p != 1.0 && p != 2.0) return Gradient::of_ops({x, y}, twin);
+    const auto kernel = [p, plan](const BackwardContext& context) -> TensorList {
+      const ReductionLines lines = reduction_lines(context.saved(0), plan);
+      const auto slope = p == 1.0 ? kernels::Slope::sign : kernels::Slope::centred;
+      const Tensor scale = scales(context.grad_output(), context.saved(1),
+                                  [p](double g, double length) { return p == 1.0 || length == 0.0 ? g : g / length; });
+      return {spread_gradient(slope, lines, zeros({lines.outer, lines.inner}, float64), scale)};
+    };
+    return Gradient::with_twin({x, y}, kernel, twin);
   });
 }
 
-OpList statistics_ops() { return {&var_info, &std_info, &logsumexp_info, &norm_info}; }
+OpList statistics_ops() { return {&var_info, &stddev_info, &logsumexp_info, &norm_info}; }
 
 }  // namespace saw

@@ -21,8 +21,8 @@ import golden_linalg
 import golden_nn
 import golden_ops
 import golden_optim
-import golden_pair_losses
 import golden_optim_more
+import golden_pair_losses
 import golden_pytorch
 import golden_relative_attention
 

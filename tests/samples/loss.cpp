@@ -87,7 +87,7 @@ std::vector<ErrorSample> cross_entropy_errors() {
       {"logits of one dimension", call({3}, targets), ErrorKind::shape, "cross_entropy: logits"},
       {"targets of another length", call({3, 4}, targets), ErrorKind::shape, "cross_entropy: targets"},
       {"transposed logits", call({4, 2}, targets), ErrorKind::shape,
-       "cross_entropy: the logits look transposed; got (4, 2)"},
+       "cross_entropy: logits look transposed; got (4, 2)"},
       {"targets of two dimensions", call({2, 4}, zeros({2, 4}, int64)), ErrorKind::shape, "cross_entropy: targets"},
       {"integer logits", call({2, 4}, targets, {}, int64), ErrorKind::dtype, "cross_entropy: logits"},
       {"floating targets", call({2, 4}, zeros({2})), ErrorKind::dtype, "cross_entropy: targets"},

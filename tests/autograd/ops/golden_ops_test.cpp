@@ -155,7 +155,7 @@ const std::map<std::string, Op>& other_ops() {
       {"var",
        [](const TensorList& in, const Options& o) { return saw::var(in[0], o.axes(), o.integer("correction")); }},
       {"std",
-       [](const TensorList& in, const Options& o) { return saw::std(in[0], o.axes(), o.integer("correction")); }},
+       [](const TensorList& in, const Options& o) { return saw::stddev(in[0], o.axes(), o.integer("correction")); }},
       {"norm", [](const TensorList& in, const Options& o) { return saw::norm(in[0], order_of_norm(o), o.axes()); }},
       {"prod", reduction<saw::prod>},
       {"amax", reduction<saw::amax>},
