@@ -55,11 +55,11 @@ template <Arithmetic T>
 using ElementOf = std::conditional_t<std::is_same_v<T, bool> || std::is_floating_point_v<T>, T, std::int64_t>;
 
 /// Copies of any range of numbers, in an element type of tensors.
-template <class Range>
-Tensor copy_of_range(const Range& values, const Shape* shape, std::optional<DType> dtype) {
-  using T = std::ranges::range_value_t<Range>;
+template <class Container>
+Tensor copy_of_range(const Container& values, const Shape* shape, std::optional<DType> dtype) {
+  using T = std::ranges::range_value_t<Container>;
   using Element = ElementOf<T>;
-  if constexpr (std::ranges::contiguous_range<const Range> && std::is_same_v<T, Element>) {
+  if constexpr (std::ranges::contiguous_range<const Container> && std::is_same_v<T, Element>) {
     return copy_of_values(std::span<const T>(std::ranges::data(values), std::ranges::size(values)), shape, dtype);
   } else {
     const auto count = static_cast<std::size_t>(std::ranges::distance(values));
@@ -73,17 +73,17 @@ Tensor copy_of_range(const Range& values, const Shape* shape, std::optional<DTyp
 }  // namespace detail
 
 /// std::vector, std::array, std::span and the like of any number type; std::vector<bool> too.
-template <class Range>
-concept Numbers = std::ranges::sized_range<const Range> && std::ranges::random_access_range<const Range> &&
-    Arithmetic<std::ranges::range_value_t<Range>>;
+template <class Container>
+concept Numbers = std::ranges::sized_range<const Container> && std::ranges::random_access_range<const Container> &&
+    Arithmetic<std::ranges::range_value_t<Container>>;
 
 /// One dimension, or the given shape, which must have as many elements (Error(shape)).
-template <Numbers Range>
-Tensor tensor(const Range& values, std::optional<DType> dtype = {}) {
+template <Numbers Container>
+Tensor tensor(const Container& values, std::optional<DType> dtype = {}) {
   return detail::copy_of_range(values, nullptr, dtype);
 }
-template <Numbers Range>
-Tensor tensor(const Range& values, const Shape& shape, std::optional<DType> dtype = {}) {
+template <Numbers Container>
+Tensor tensor(const Container& values, const Shape& shape, std::optional<DType> dtype = {}) {
   return detail::copy_of_range(values, &shape, dtype);
 }
 

@@ -293,27 +293,33 @@ const Tensor& Indexed::update(const Tensor& other, const Change& change) const {
   return *this;
 }
 
-const Tensor& Indexed::operator+=(const Tensor& other) const {
+const Tensor& Indexed::operator+=(const Tensor& other) && {
   if (!places_) return add_(other);
   return update(other, [&](const Tensor& chosen) { chosen.add_(other); });
 }
-const Tensor& Indexed::operator-=(const Tensor& other) const {
+const Tensor& Indexed::operator-=(const Tensor& other) && {
   if (!places_) return sub_(other);
   return update(other, [&](const Tensor& chosen) { chosen.sub_(other); });
 }
-const Tensor& Indexed::operator*=(const Tensor& other) const {
+const Tensor& Indexed::operator*=(const Tensor& other) && {
   if (!places_) return mul_(other);
   return update(other, [&](const Tensor& chosen) { chosen.mul_(other); });
 }
-const Tensor& Indexed::operator/=(const Tensor& other) const {
+const Tensor& Indexed::operator/=(const Tensor& other) && {
   if (!places_) return div_(other);
   return update(other, [&](const Tensor& chosen) { chosen.div_(other); });
 }
-const Tensor& Indexed::operator+=(Number number) const { return *this += number_tensor("add_", number, dtype()); }
-const Tensor& Indexed::operator-=(Number number) const { return *this -= number_tensor("sub_", number, dtype()); }
-const Tensor& Indexed::operator*=(Number number) const { return *this *= number_tensor("mul_", number, dtype()); }
-const Tensor& Indexed::operator/=(Number number) const {
-  return *this /= number_tensor("div_", is_floating(dtype()) ? number : Number(0), dtype());
+const Tensor& Indexed::operator+=(Number number) && {
+  return std::move(*this) += number_tensor("add_", number, dtype());
+}
+const Tensor& Indexed::operator-=(Number number) && {
+  return std::move(*this) -= number_tensor("sub_", number, dtype());
+}
+const Tensor& Indexed::operator*=(Number number) && {
+  return std::move(*this) *= number_tensor("mul_", number, dtype());
+}
+const Tensor& Indexed::operator/=(Number number) && {
+  return std::move(*this) /= number_tensor("div_", is_floating(dtype()) ? number : Number(0), dtype());
 }
 
 // ---- what Tensor declares ----

@@ -83,14 +83,23 @@ class Indexed : public Tensor {
   Indexed& operator=(const Tensor& other) &;
   Indexed& operator=(const Indexed& other) & = default;
 
-  const Tensor& operator+=(const Tensor& other) const;
-  const Tensor& operator+=(Number number) const;
-  const Tensor& operator-=(const Tensor& other) const;
-  const Tensor& operator-=(Number number) const;
-  const Tensor& operator*=(const Tensor& other) const;
-  const Tensor& operator*=(Number number) const;
-  const Tensor& operator/=(const Tensor& other) const;
-  const Tensor& operator/=(Number number) const;
+  // Of a temporary, what changes are the chosen elements of x; of a named one, its own (which may be x's too).
+  const Tensor& operator+=(const Tensor& other) &&;
+  const Tensor& operator+=(Number number) &&;
+  const Tensor& operator+=(const Tensor& other) const& { return add_(other); }
+  const Tensor& operator+=(Number number) const& { return add_(number); }
+  const Tensor& operator-=(const Tensor& other) &&;
+  const Tensor& operator-=(Number number) &&;
+  const Tensor& operator-=(const Tensor& other) const& { return sub_(other); }
+  const Tensor& operator-=(Number number) const& { return sub_(number); }
+  const Tensor& operator*=(const Tensor& other) &&;
+  const Tensor& operator*=(Number number) &&;
+  const Tensor& operator*=(const Tensor& other) const& { return mul_(other); }
+  const Tensor& operator*=(Number number) const& { return mul_(number); }
+  const Tensor& operator/=(const Tensor& other) &&;
+  const Tensor& operator/=(Number number) &&;
+  const Tensor& operator/=(const Tensor& other) const& { return div_(other); }
+  const Tensor& operator/=(Number number) const& { return div_(number); }
 
  private:
   struct Places;

@@ -84,7 +84,7 @@ struct Draw {
   int below(int n) { return static_cast<int>(engine() % static_cast<unsigned>(n)); }
 };
 
-/// An index expression, with what it means: for every axis of the result that is no index tensor's, where it goes on.
+/// A shape and indices that fit it; the index tensors need not broadcast together.
 struct Expression {
   Shape shape;
   std::vector<Index> indices;
@@ -99,7 +99,7 @@ Expression random_expression(Draw& draw) {
   const bool tensors = draw.below(3) > 0;
   bool ellipsis_used = false;
   int axis = 0;
-  const int stop = 1 + draw.below(rank);
+  int stop = 1 + draw.below(rank);
   while (axis < stop) {
     const std::int64_t size = e.shape[static_cast<std::size_t>(axis)];
     const int kind = draw.below(tensors ? 8 : 5);
@@ -124,14 +124,13 @@ Expression random_expression(Draw& draw) {
       ellipsis_used = true;
       e.indices.emplace_back(ellipsis);
       e.text += " ...";
-      axis += rank - stop;
-      if (axis >= stop) break;
+      axis += rank - stop;  // what follows speaks of the last axes
+      stop = rank;
     } else if (kind == 5 && axis + 1 < stop) {
       std::vector<bool> mask;
       const Shape shape{size, e.shape[static_cast<std::size_t>(axis) + 1]};
-      for (int i = 0; i < 3; ++i) mask.push_back(false);
       mask.assign(static_cast<std::size_t>(shape.numel()), false);
-      // As many as index tensors of shape (3,) have, or all of them broadcast to nothing sensible.
+      // As many as the last axis of other index tensors, so that they broadcast.
       if (shape.numel() < 3) continue;
       for (int left = 3; left > 0;) {
         const auto at = static_cast<std::size_t>(draw.below(static_cast<int>(shape.numel())));
@@ -375,6 +374,10 @@ TEST_CASE("indexing: assigning to x(…) writes into x, assigning to a name does
   auto other = x[0];
   other = tensor({2, 2, 2});
   CHECK(values(other) == Integers{2, 2, 2});
+  CHECK(values(x) == Integers{0, 14, 16, 6, 6, 7});
+  auto part = x(tensor({0}));  // a copy
+  part += 1;
+  part = tensor({3});
   CHECK(values(x) == Integers{0, 14, 16, 6, 6, 7});
   const Tensor y = counted({4});
   y({1, 4}) = y({0, 3});  // overlapping
