@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <initializer_list>
 #include <memory>
@@ -79,7 +80,11 @@ concept Numbers = std::ranges::sized_range<const Container> && std::ranges::rand
 
 /// One dimension, or the given shape, which must have as many elements (Error(shape)).
 template <Numbers Container>
-Tensor tensor(const Container& values, std::optional<DType> dtype = {}) {
+Tensor tensor(const Container& values) {
+  return detail::copy_of_range(values, nullptr, {});
+}
+template <Numbers Container, std::same_as<DType> Type>  // a template, so that {} is a shape
+Tensor tensor(const Container& values, Type dtype) {
   return detail::copy_of_range(values, nullptr, dtype);
 }
 template <Numbers Container>

@@ -136,7 +136,6 @@ const Tensor& Tensor::copy_(const Tensor& source) const {
 }
 
 const Tensor& Tensor::add_(const Tensor& other, double scale) const {
-  if (scale == 1.0) return arithmetic("add_", *this, other, plus);
   check_in_place("add_", *this, other);
   const Tensor values = operand("add_", *this, other, dtype());
   if (dtype() == float32 && is_contiguous() && values.is_contiguous()) {
@@ -148,6 +147,7 @@ const Tensor& Tensor::add_(const Tensor& other, double scale) const {
     });
     return *this;
   }
+  if (scale == 1.0) return arithmetic("add_", *this, values, plus);
   dispatch_numeric("add_", dtype(), [&]<class T>() {
     const T factor = Number(scale).element<T>("add_");
     update<T, T>(*this, values, [factor](T a, T b) { return plus(a, times(factor, b)); });
@@ -159,7 +159,17 @@ const Tensor& Tensor::add_(Number number) const { return arithmetic("add_", *thi
 const Tensor& Tensor::sub_(const Tensor& other) const { return arithmetic("sub_", *this, other, minus); }
 const Tensor& Tensor::sub_(Number number) const { return arithmetic("sub_", *this, number, minus); }
 const Tensor& Tensor::mul_(const Tensor& factor) const { return arithmetic("mul_", *this, factor, times); }
-const Tensor& Tensor::mul_(Number factor) const { return arithmetic("mul_", *this, factor, times); }
+
+const Tensor& Tensor::mul_(Number factor) const {
+  if (dtype() != float32 || !is_contiguous()) return arithmetic("mul_", *this, factor, times);
+  check_in_place("mul_", *this);
+  float* values = mutable_data<float>();
+  const float scale = factor.element<float>("mul_");
+  parallel_for(0, numel(), 32768, [&](std::int64_t begin, std::int64_t end) {
+    kernels::scale(scale, {values + begin, static_cast<std::size_t>(end - begin)});
+  });
+  return *this;
+}
 
 const Tensor& Tensor::div_(const Tensor& divisor) const {
   check_divisible(*this);

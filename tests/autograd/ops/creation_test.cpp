@@ -112,6 +112,7 @@ TEST_CASE("creation: from containers of any number type") {
   CHECK(saw::tensor(std::span(four).subspan(1)).to_vector<int>() == std::vector<int>{2, 3, 4});
   CHECK(saw::tensor(std::span(four), {4, 1}, saw::float64).dtype() == saw::float64);
   CHECK(saw::tensor(std::vector<float>{}).shape() == Shape{0});
+  CHECK(saw::tensor(std::vector{3}, {}).shape() == Shape{});
   CHECK(throws(saw::ErrorKind::shape, "tensor: the values do not fill the shape; got 4 values for (3,)",
                [&] { saw::tensor(four, {3}); }));
   CHECK(throws(saw::ErrorKind::dtype, "number: too large",
