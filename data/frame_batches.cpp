@@ -156,7 +156,7 @@ Tensor FrameBatches::State::read(std::int64_t utterance) {
     width = frames.size(1);
     return frames;
   } catch (const Error& reason) {
-    if (!options.skip_bad || reason.kind() == ErrorKind::internal) throw;
+    if (!options.skip_bad || reason.kind() == ErrorKind::internal || reason.kind() == ErrorKind::memory) throw;
     skip(utterance, reason);
     return {};
   }

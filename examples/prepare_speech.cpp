@@ -144,7 +144,7 @@ Prepared prepare(const data::Utterance& sound, const Options& options, const dat
     result.now = !frames.defined();
     if (result.now) frames = make_features(sound.path, options, log_mel);
   } catch (const Error& error) {
-    if (!options.skip_bad || error.kind() == ErrorKind::internal) throw;
+    if (!options.skip_bad || error.kind() == ErrorKind::internal || error.kind() == ErrorKind::memory) throw;
     result.error = error.what();
     return result;
   }

@@ -22,7 +22,7 @@ using namespace saw;
 namespace files = std::filesystem;
 
 StateDict varied_state() {
-  const Tensor base = arange(0, 6).reshape({2, 3});
+  const Tensor base = arange(6.0).reshape({2, 3});
   return {{"base", base},
           {"transposed", base.transpose(0, 1)},
           {"ids", tensor(std::vector<std::int64_t>{-1, 5})},
@@ -40,7 +40,7 @@ void copy_golden(const char* suffix, const files::path& directory) {
 }
 
 void make_pytorch(const files::path& directory) {
-  data::save_pytorch(directory / "tensor.saw", arange(0, 6).reshape({2, 3}));
+  data::save_pytorch(directory / "tensor.saw", arange(6.0).reshape({2, 3}));
   data::save_pytorch(directory / "state.saw", varied_state());
   data::save_pytorch(directory / "empty.saw", StateDict{});
   copy_golden(".pt", directory);

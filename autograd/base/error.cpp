@@ -30,6 +30,8 @@ const char* to_string(ErrorKind kind) {
       return "autograd";
     case ErrorKind::io:
       return "io";
+    case ErrorKind::memory:
+      return "memory";
     case ErrorKind::internal:
       return "internal";
   }

@@ -13,6 +13,7 @@ enum class ErrorKind {
   index,     ///< an element of an index or target tensor that is out of range
   autograd,  ///< misuse of the tape (a second backward, an in-place change of a saved tensor)
   io,        ///< a file that cannot be read, parsed or written; the text begins with "file:" or "file:line:"
+  memory,    ///< the system has no more memory, even after the cache was given back to it
   internal,  ///< a defect of saw itself
 };
 

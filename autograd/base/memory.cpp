@@ -9,6 +9,8 @@
 #include <new>
 #include <vector>
 
+#include "saw/autograd/base/internal/check.h"
+
 // GCC says it by a macro, Clang by a feature.
 #if defined(__SANITIZE_ADDRESS__)
 #define SAW_ADDRESS_SANITIZER
@@ -64,8 +66,8 @@ class CachingAllocator {
  public:
   void* allocate(std::size_t bytes) {
     const SizeClass wanted = size_class(bytes);
-    if (wanted.index >= class_count) throw std::bad_alloc();
     const std::lock_guard lock(mutex_);
+    if (wanted.index >= class_count) refuse(bytes);
     ++stats_.allocations;
     for (std::size_t i = wanted.index; i < std::min(wanted.index + reuse_reach + 1, class_count); ++i) {
       if (free_[i].empty()) continue;
@@ -79,7 +81,7 @@ class CachingAllocator {
     if (memory == nullptr) {
       release_all();
       memory = std::aligned_alloc(alignment, wanted.bytes + alignment);
-      if (memory == nullptr) throw std::bad_alloc();
+      if (memory == nullptr) refuse(bytes);
     }
     return activate(new (memory) Block{wanted.bytes, wanted.index}, bytes);
   }
@@ -130,6 +132,12 @@ class CachingAllocator {
   };
   static Block* header(void* memory) { return reinterpret_cast<Block*>(static_cast<char*>(memory) - alignment); }
 
+  [[noreturn]] void refuse(std::size_t bytes) const {
+    fail(ErrorKind::memory,
+         "allocate: out of memory; got a request for {} bytes; {} bytes are in use; hint: smaller batches, or "
+         "checkpoint()",
+         bytes, stats_.active_bytes);
+  }
   void* activate(Block* block, std::size_t requested) {
     char* memory = reinterpret_cast<char*>(block) + alignment;
     poison(memory, block->bytes);

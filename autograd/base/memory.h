@@ -26,7 +26,8 @@ void empty_cache();
 /// The most bytes that may lie cached (default 1 GiB); a block that would go past it is given back to the system.
 void set_cache_limit(std::size_t bytes);
 
-/// 64-byte aligned memory from the cache; in debug builds it is filled with NaN. Throws std::bad_alloc.
+/// 64-byte aligned memory from the cache; in debug builds it is filled with NaN. Where the system has no
+/// memory, the cache is given back to it and it is asked again; then this throws Error(memory) with the bytes.
 void* allocate(std::size_t bytes);
 /// Gives memory from allocate() back; `bytes` as requested there.
 void deallocate(void* memory, std::size_t bytes) noexcept;

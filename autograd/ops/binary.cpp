@@ -248,20 +248,6 @@ struct PowNumber : Unary<PowNumber> {
   }
 };
 
-/// number^x.
-struct NumberPow : Unary<NumberPow> {
-  static constexpr Saves saves = Saves::output;
-  double base;
-  template <class V>
-  V f(V x) const {
-    return pow(number_like(x, base), x);
-  }
-  template <class V>
-  V df(V y) const {
-    return y * (base == 0.0 ? 0.0 : std::log(base));
-  }
-};
-
 }  // namespace
 }  // namespace saw::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -338,9 +324,6 @@ Tensor affine(const Tensor& x, double factor, double offset) {
 
 Tensor pow(const Tensor& x, double exponent) {
   return run_unary(pow_info, x, PowNumber{{}, exponent}, SAW_FOR_TARGET(PowNumber::kernels)());
-}
-Tensor pow(double base, const Tensor& exponent) {
-  return run_unary(pow_info, exponent, NumberPow{{}, base}, SAW_FOR_TARGET(NumberPow::kernels)());
 }
 
 Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }

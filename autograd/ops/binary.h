@@ -21,8 +21,6 @@ Tensor logaddexp(const Tensor& a, const Tensor& b);  ///< log(eᵃ + eᵇ), with
 Tensor atan2(const Tensor& y, const Tensor& x);
 /// start + weight·(end − start).
 Tensor lerp(const Tensor& start, const Tensor& end, double weight);
-/// base to the powers of a tensor.
-Tensor pow(double base, const Tensor& exponent);
 
 /// x·factor + offset: what +, − and * with numbers become (x / number is a true division). For int64 both numbers must
 /// be integers (Error(argument)).

@@ -12,6 +12,7 @@
 #include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/convert.h"
 #include "saw/autograd/kernels/random.h"
+#include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/internal/indices.h"
 
 namespace saw {
@@ -55,18 +56,6 @@ void for_words(const RandomStream& stream, std::int64_t begin, std::int64_t end,
   }
 }
 
-template <class From>
-Tensor copy_of(const std::vector<From>& values, const Shape& shape) {
-  Tensor y = Tensor::empty(shape, dtype_of<From>());
-  if (y.numel() != static_cast<std::int64_t>(values.size()))
-    fail(ErrorKind::shape, "tensor: the values do not fill the shape; got {} values for {}; expected {}", values.size(),
-         shape, y.numel());
-  std::copy(values.begin(), values.end(), y.mutable_data<From>());
-  return y;
-}
-
-Shape flat(std::size_t count) { return {static_cast<std::int64_t>(count)}; }
-
 std::int64_t checked_count(const char* op, std::int64_t count) {
   if (count < 0) fail(ErrorKind::argument, "{}: the count must not be negative; got {}", op, count);
   return count;
@@ -93,9 +82,18 @@ Tensor full(const Shape& shape, double value, DType dtype) {
   });
 }
 
-Tensor zeros_like(const Tensor& like) { return zeros(like.shape(), like.dtype()); }
-Tensor ones_like(const Tensor& like) { return ones(like.shape(), like.dtype()); }
-Tensor full_like(const Tensor& like, double value) { return full(like.shape(), value, like.dtype()); }
+Tensor zeros_like(const Tensor& like, std::optional<DType> dtype) {
+  return zeros(like.shape(), dtype.value_or(like.dtype()));
+}
+Tensor ones_like(const Tensor& like, std::optional<DType> dtype) {
+  return ones(like.shape(), dtype.value_or(like.dtype()));
+}
+Tensor full_like(const Tensor& like, double value, std::optional<DType> dtype) {
+  return full(like.shape(), value, dtype.value_or(like.dtype()));
+}
+Tensor empty_like(const Tensor& like, std::optional<DType> dtype) {
+  return Tensor::empty(like.shape(), dtype.value_or(like.dtype()));
+}
 Tensor scalar(double value, DType dtype) { return full({}, value, dtype); }
 
 Tensor eye(std::int64_t rows, std::int64_t columns, DType dtype) {
@@ -123,9 +121,34 @@ Tensor arange(double begin, double end, double step, DType dtype) {
   });
 }
 
-Tensor arange(std::int64_t count) {
+Tensor arange(double end) { return arange(0.0, end); }
+
+namespace detail {
+
+Tensor arange_of_integers(std::int64_t begin, std::int64_t end, std::int64_t step, DType dtype) {
+  // The way from begin to end may be longer than an int64 counts.
+  const auto distance = static_cast<double>(end) - static_cast<double>(begin);
+  if (step == 0 || (distance != 0 && (distance > 0) != (step > 0)))
+    fail(ErrorKind::argument, "arange: the step must lead from begin to end; got begin {}, end {}, step {}", begin, end,
+         step);
+  if (distance / static_cast<double>(step) > 0x1p48)
+    fail(ErrorKind::argument, "arange: too many elements; got begin {}, end {}, step {}", begin, end, step);
+  // Few steps, but maybe long ones: unsigned numbers hold any distance.
+  const std::uint64_t way = step > 0 ? static_cast<std::uint64_t>(end) - static_cast<std::uint64_t>(begin)
+                                     : static_cast<std::uint64_t>(begin) - static_cast<std::uint64_t>(end);
+  const std::uint64_t stride =
+      step > 0 ? static_cast<std::uint64_t>(step) : std::uint64_t{0} - static_cast<std::uint64_t>(step);
+  const auto count = static_cast<std::int64_t>(way / stride + (way % stride != 0 ? 1 : 0));
+  return dispatch_numeric("arange", dtype, [&]<class T>() {
+    return generate<T>({count}, fill_grain, [&](std::int64_t i) { return static_cast<T>(begin + i * step); });
+  });
+}
+
+Tensor arange_of_integers(std::int64_t count) {
   return generate<std::int64_t>({checked_count("arange", count)}, fill_grain, [](std::int64_t i) { return i; });
 }
+
+}  // namespace detail
 
 Tensor linspace(double first, double last, std::int64_t count, DType dtype) {
   checked_count("linspace", count);
@@ -168,6 +191,28 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generato
   return y;
 }
 
+Tensor rand_like(const Tensor& like, std::optional<DType> dtype) { return rand_like(like, default_generator(), dtype); }
+Tensor rand_like(const Tensor& like, Generator& generator, std::optional<DType> dtype) {
+  return rand(like.shape(), generator, dtype.value_or(like.dtype()));
+}
+
+Tensor randn_like(const Tensor& like, std::optional<DType> dtype) {
+  return randn_like(like, default_generator(), dtype);
+}
+Tensor randn_like(const Tensor& like, Generator& generator, std::optional<DType> dtype) {
+  return randn(like.shape(), generator, dtype.value_or(like.dtype()));
+}
+
+Tensor randint_like(const Tensor& like, std::int64_t low, std::int64_t high, std::optional<DType> dtype) {
+  return randint_like(like, low, high, default_generator(), dtype);
+}
+Tensor randint_like(const Tensor& like, std::int64_t low, std::int64_t high, Generator& generator,
+                    std::optional<DType> dtype) {
+  const DType wanted = dtype.value_or(like.dtype());
+  if (wanted == boolean) fail(ErrorKind::dtype, "randint_like: needs numbers; got bool; expected another dtype");
+  return to(randint(low, high, like.shape(), generator), wanted);
+}
+
 Tensor randperm(std::int64_t count) { return randperm(count, default_generator()); }
 
 Tensor randperm(std::int64_t count, Generator& generator) {
@@ -192,36 +237,6 @@ Tensor one_hot(const Tensor& classes, std::int64_t count, DType dtype) {
     for (std::int64_t i = 0; i < index.numel(); ++i) out[i * count + at[i]] = T{1};
   });
   return y;
-}
-
-Tensor tensor(const std::vector<float>& values) { return copy_of(values, flat(values.size())); }
-Tensor tensor(const std::vector<double>& values) { return copy_of(values, flat(values.size())); }
-Tensor tensor(const std::vector<std::int64_t>& values) { return copy_of(values, flat(values.size())); }
-Tensor tensor(const std::vector<bool>& values) { return copy_of(values, flat(values.size())); }
-Tensor tensor(const std::vector<float>& values, const Shape& shape) { return copy_of(values, shape); }
-Tensor tensor(const std::vector<double>& values, const Shape& shape) { return copy_of(values, shape); }
-Tensor tensor(const std::vector<std::int64_t>& values, const Shape& shape) { return copy_of(values, shape); }
-
-Tensor tensor(std::initializer_list<double> values, DType dtype) {
-  return dispatch_all(dtype, [&]<class T>() {
-    return generate<T>(flat(values.size()), fill_grain,
-                       [&](std::int64_t i) { return convert_element<T>(values.begin()[i]); });
-  });
-}
-
-Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, DType dtype) {
-  const std::size_t columns = rows.size() > 0 ? rows.begin()->size() : 0;
-  for (const auto& row : rows)
-    if (row.size() != columns)
-      fail(ErrorKind::shape, "tensor: rows of different lengths; got {} beside {}; expected equal ones", row.size(),
-           columns);
-  const Shape shape{static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(columns)};
-  return dispatch_all(dtype, [&]<class T>() {
-    return generate<T>(shape, fill_grain, [&](std::int64_t i) {
-      const auto element = static_cast<std::size_t>(i);
-      return convert_element<T>(rows.begin()[element / columns].begin()[element % columns]);
-    });
-  });
 }
 
 Tensor from_borrowed(void* memory, const Shape& shape, DType dtype, std::function<void()> release) {

@@ -1,11 +1,12 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
-#include <span>
-#include <vector>
+#include <optional>
 
 #include "saw/autograd/base/random.h"
+#include "saw/autograd/ops/literal.h"
 #include "saw/autograd/tape/tensor.h"
 
 namespace [[gnu::visibility("default")]] saw {
@@ -13,17 +14,37 @@ namespace [[gnu::visibility("default")]] saw {
 Tensor zeros(const Shape& shape, DType dtype = float32);
 Tensor ones(const Shape& shape, DType dtype = float32);
 Tensor full(const Shape& shape, double value, DType dtype = float32);
-Tensor zeros_like(const Tensor& like);
-Tensor ones_like(const Tensor& like);
-Tensor full_like(const Tensor& like, double value);
+/// As another tensor in shape and, unless one is given, dtype. What they make is contiguous and has no history.
+Tensor zeros_like(const Tensor& like, std::optional<DType> dtype = {});
+Tensor ones_like(const Tensor& like, std::optional<DType> dtype = {});
+Tensor full_like(const Tensor& like, double value, std::optional<DType> dtype = {});
+/// Uninitialised memory: every element is to be written.
+Tensor empty_like(const Tensor& like, std::optional<DType> dtype = {});
 /// A 0-dimensional tensor.
 Tensor scalar(double value, DType dtype = float32);
 /// Ones on the diagonal of a (rows, columns) matrix; columns < 0 means square.
 Tensor eye(std::int64_t rows, std::int64_t columns = -1, DType dtype = float32);
-/// begin, begin + step, … below end. Throws Error(argument) for step 0 or a step that leads away from end.
+/// begin, begin + step, … below end, in floating numbers. Throws Error(argument) for step 0 or a step that leads away
+/// from end.
 Tensor arange(double begin, double end, double step = 1.0, DType dtype = float32);
+/// 0, 1, … below end, in floating numbers.
+Tensor arange(double end);
+
+namespace detail {
+Tensor arange_of_integers(std::int64_t begin, std::int64_t end, std::int64_t step, DType dtype);
+Tensor arange_of_integers(std::int64_t count);
+}  // namespace detail
+
+/// Of integers: int64 unless a dtype is given.
+template <std::integral Begin, std::integral End, std::integral Step = int>
+Tensor arange(Begin begin, End end, Step step = 1, DType dtype = int64) {
+  return detail::arange_of_integers(begin, end, step, dtype);
+}
 /// 0, 1, …, count − 1 as int64.
-Tensor arange(std::int64_t count);
+template <std::integral Count>
+Tensor arange(Count count) {
+  return detail::arange_of_integers(count);
+}
 /// `count` numbers from first to last, both included.
 Tensor linspace(double first, double last, std::int64_t count, DType dtype = float32);
 
@@ -37,23 +58,21 @@ Tensor randn(const Shape& shape, Generator& generator, DType dtype = float32);
 /// int64 in [low, high). Throws Error(argument) for an empty range.
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape);
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator);
+/// Draws in the shape and dtype of another tensor, or in a given dtype; floating for rand and randn.
+Tensor rand_like(const Tensor& like, std::optional<DType> dtype = {});
+Tensor rand_like(const Tensor& like, Generator& generator, std::optional<DType> dtype = {});
+Tensor randn_like(const Tensor& like, std::optional<DType> dtype = {});
+Tensor randn_like(const Tensor& like, Generator& generator, std::optional<DType> dtype = {});
+/// Integers in [low, high), in the dtype of another tensor (which is not bool) or in a given one.
+Tensor randint_like(const Tensor& like, std::int64_t low, std::int64_t high, std::optional<DType> dtype = {});
+Tensor randint_like(const Tensor& like, std::int64_t low, std::int64_t high, Generator& generator,
+                    std::optional<DType> dtype = {});
 /// A random order of 0 … count − 1 as int64.
 Tensor randperm(std::int64_t count);
 Tensor randperm(std::int64_t count, Generator& generator);
 
 /// (…) int64 class numbers to (…, classes) with a 1 at each. Throws Error(index) for a number out of range.
 Tensor one_hot(const Tensor& classes, std::int64_t count, DType dtype = float32);
-
-/// Copies of C++ values; the shape of the second form must have as many elements.
-Tensor tensor(const std::vector<float>& values);
-Tensor tensor(const std::vector<double>& values);
-Tensor tensor(const std::vector<std::int64_t>& values);
-Tensor tensor(const std::vector<bool>& values);
-Tensor tensor(std::initializer_list<double> values, DType dtype = float32);
-Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, DType dtype = float32);
-Tensor tensor(const std::vector<float>& values, const Shape& shape);
-Tensor tensor(const std::vector<double>& values, const Shape& shape);
-Tensor tensor(const std::vector<std::int64_t>& values, const Shape& shape);
 
 /// A tensor over memory that someone else owns, without a copy; `release` runs when the last view of it is gone.
 Tensor from_borrowed(void* memory, const Shape& shape, DType dtype, std::function<void()> release = {});

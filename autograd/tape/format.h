@@ -12,6 +12,7 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
+class Indexed;
 class Tensor;
 class Segments;
 
@@ -63,6 +64,8 @@ template <>
 struct fmt::formatter<saw::Shape> : saw::detail::TextFormatter<saw::Shape> {};
 template <>
 struct fmt::formatter<saw::Tensor> : saw::detail::TextFormatter<saw::Tensor> {};
+template <>
+struct fmt::formatter<saw::Indexed> : saw::detail::TextFormatter<saw::Indexed> {};
 template <>
 struct fmt::formatter<saw::Segments> : saw::detail::TextFormatter<saw::Segments> {};
 template <>

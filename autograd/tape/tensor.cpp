@@ -1,19 +1,17 @@
 #include "saw/autograd/tape/tensor.h"
 
 #include <algorithm>
-#include <atomic>
-#include <cstring>
+#include <cmath>
+#include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/base/internal/element_count.h"
 #include "saw/autograd/base/memory.h"
-#include "saw/autograd/base/parallel.h"
-#include "saw/autograd/kernels/copy.h"
-#include "saw/autograd/kernels/vector_math.h"
-#include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/copy.h"
+#include "saw/autograd/ops/internal/rearranged.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/slice.h"
 #include "saw/autograd/ops/statistics.h"
@@ -47,11 +45,31 @@ struct Tensor::Impl {
 };
 
 Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, std::int64_t offset, DType dtype)
-    : impl_(std::make_shared<Impl>(Impl{std::move(storage), shape, strides, offset, dtype, nullptr, 0, {}})) {}
+    : impl_(std::make_shared<Impl>(Impl{std::move(storage), shape, strides, offset, dtype, nullptr, 0, {}})) {
+  // A view that repeats elements needs no memory, but what is made of it does: its elements must be countable too.
+  element_count("tensor", shape);
+}
+
+namespace {
+
+/// Memory for a tensor; when there is none, the message says what for.
+std::shared_ptr<Storage> storage_for(const Shape& shape, DType dtype, std::size_t bytes) {
+  try {
+    return std::make_shared<Storage>(bytes);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::memory) throw;
+    fail(ErrorKind::memory,
+         "tensor: out of memory; got shape {} of {}, {} bytes; {} bytes are in use; hint: smaller batches, or "
+         "checkpoint()",
+         shape, dtype, bytes, memory_stats().active_bytes);
+  }
+}
+
+}  // namespace
 
 Tensor Tensor::empty(Shape shape, DType dtype) {
   const auto bytes = static_cast<std::size_t>(element_count("tensor", shape)) * size_of(dtype);
-  return Tensor(std::make_shared<Storage>(bytes), shape, contiguous_strides(shape), 0, dtype);
+  return Tensor(storage_for(shape, dtype, bytes), shape, contiguous_strides(shape), 0, dtype);
 }
 
 const Tensor::Impl& Tensor::checked() const {
@@ -102,16 +120,95 @@ double Tensor::item() const {
   return dispatch_all(impl.dtype, [&]<class T>() { return static_cast<double>(*data<T>()); });
 }
 
+namespace {
+
+/// Whether a To holds exactly this value; NaN is held by what knows it.
+template <class To, class From>
+bool holds(From value) {
+  if constexpr (std::is_same_v<To, From>) {
+    return true;
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return value == From{0} || value == From{1};
+  } else if constexpr (std::is_floating_point_v<From> && std::is_floating_point_v<To>) {
+    return value != value || std::isinf(value) || static_cast<From>(static_cast<To>(value)) == value;
+  } else if constexpr (std::is_floating_point_v<From>) {
+    // Both bounds are powers of two, or one more than one: exact in From.
+    const From low = static_cast<From>(std::numeric_limits<To>::min());
+    const From beyond = std::ldexp(From{1}, std::numeric_limits<To>::digits);
+    return value >= low && value < beyond && std::trunc(value) == value;
+  } else if constexpr (std::is_floating_point_v<To>) {
+    const To rounded = static_cast<To>(value);
+    return rounded < static_cast<To>(0x1p63) && static_cast<std::int64_t>(rounded) == static_cast<std::int64_t>(value);
+  } else if constexpr (std::is_same_v<From, bool>) {
+    return true;
+  } else {
+    return std::in_range<To>(value);
+  }
+}
+
+/// The elements that `values` points to as To; the first one that is not exact throws.
+template <class To, class From, class Out>
+void convert_exactly(const char* op, const From* values, const Shape& shape, Out out) {
+  for (std::int64_t i = 0; i < shape.numel(); ++i, ++out) {
+    if (!holds<To>(values[i]))
+      fail(ErrorKind::dtype,
+           "{}: an element does not fit the type that is asked for; got {} at position {}; convert "
+           "with to()",
+           op, values[i], unravel(i, shape));
+    *out = static_cast<To>(values[i]);
+  }
+}
+
+}  // namespace
+
+template <class T>
+T Tensor::item() const {
+  const Impl& impl = checked();
+  item();  // says what is wrong with the shape
+  T result{};
+  dispatch_all(impl.dtype, [&]<class From>() { convert_exactly<T>("item", data<From>(), {}, &result); });
+  return result;
+}
+
 template <class T>
 std::vector<T> Tensor::to_vector() const {
   const Tensor row_major = saw::contiguous(detach());
-  const T* values = row_major.data<T>();
-  return std::vector<T>(values, values + row_major.numel());
+  std::vector<T> result(static_cast<std::size_t>(row_major.numel()));
+  dispatch_all(dtype(), [&]<class From>() {
+    if constexpr (std::is_same_v<T, From>)
+      std::copy_n(row_major.data<From>(), result.size(), result.begin());
+    else
+      convert_exactly<T>("to_vector", row_major.data<From>(), row_major.shape(), result.begin());
+  });
+  return result;
 }
-template std::vector<float> Tensor::to_vector<float>() const;
-template std::vector<double> Tensor::to_vector<double>() const;
-template std::vector<std::int64_t> Tensor::to_vector<std::int64_t>() const;
+
+template bool Tensor::item<bool>() const;
 template std::vector<bool> Tensor::to_vector<bool>() const;
+template signed char Tensor::item<signed char>() const;
+template std::vector<signed char> Tensor::to_vector<signed char>() const;
+template unsigned char Tensor::item<unsigned char>() const;
+template std::vector<unsigned char> Tensor::to_vector<unsigned char>() const;
+template short Tensor::item<short>() const;
+template std::vector<short> Tensor::to_vector<short>() const;
+template unsigned short Tensor::item<unsigned short>() const;
+template std::vector<unsigned short> Tensor::to_vector<unsigned short>() const;
+template int Tensor::item<int>() const;
+template std::vector<int> Tensor::to_vector<int>() const;
+template unsigned int Tensor::item<unsigned int>() const;
+template std::vector<unsigned int> Tensor::to_vector<unsigned int>() const;
+template long Tensor::item<long>() const;
+template std::vector<long> Tensor::to_vector<long>() const;
+template unsigned long Tensor::item<unsigned long>() const;
+template std::vector<unsigned long> Tensor::to_vector<unsigned long>() const;
+template long long Tensor::item<long long>() const;
+template std::vector<long long> Tensor::to_vector<long long>() const;
+template unsigned long long Tensor::item<unsigned long long>() const;
+template std::vector<unsigned long long> Tensor::to_vector<unsigned long long>() const;
+template float Tensor::item<float>() const;
+template std::vector<float> Tensor::to_vector<float>() const;
+template double Tensor::item<double>() const;
+template std::vector<double> Tensor::to_vector<double>() const;
 
 // ---- the tape ----
 
@@ -207,99 +304,6 @@ Tensor Tensor::slice(std::int64_t axis, std::int64_t begin, std::int64_t end, st
 }
 Tensor Tensor::sum() const { return saw::sum(*this); }
 Tensor Tensor::mean() const { return saw::mean(*this); }
-
-// ---- in place ----
-
-namespace {
-
-/// What must hold before `target` changes, to values of `source` if there is one.
-void check_in_place(const char* op, const Tensor& target, const Tensor& source = {}) {
-  if (is_grad_enabled() && target.requires_grad())
-    fail(ErrorKind::autograd,
-         "{}: a tensor of shape {} that requires a gradient would change in place; do it under NoGradGuard", op,
-         target.shape());
-  if (is_grad_enabled() && source.defined() && source.requires_grad())
-    fail(ErrorKind::autograd,
-         "{}: values of shape {} that require a gradient would lose it; detach() them, or do it under NoGradGuard", op,
-         source.shape());
-  for (std::size_t axis = 0; axis < target.rank(); ++axis)
-    if (target.shape()[axis] > 1 && target.strides()[axis] == 0 && target.numel() > 0)
-      fail(
-          ErrorKind::argument,
-          "{}: elements along axis {} of shape {} are one and the same in memory; change the tensor that was expanded, "
-          "or a clone()",
-          op, axis, target.shape());
-}
-
-}  // namespace
-
-const Tensor& Tensor::fill_(double value) const {
-  check_in_place("fill_", *this);
-  return copy_(dispatch_all(dtype(), [&]<class T>() {
-    Tensor one = Tensor::empty({}, dtype());
-    *one.mutable_data<T>() = static_cast<T>(value);
-    return one;
-  }));
-}
-
-const Tensor& Tensor::copy_(const Tensor& source) const {
-  check_in_place("copy_", *this, source);
-  if (source.dtype() != dtype())
-    fail(ErrorKind::dtype, "copy_: dtypes differ; got {}; expected {}; convert with to()", source.dtype(), dtype());
-  if (broadcast_shapes("copy_", source.shape(), shape()) != shape())
-    fail(ErrorKind::shape, "copy_: the source does not broadcast to the destination; got {}; expected {}",
-         source.shape(), shape());
-  const NoGradGuard no_grad;
-  // Overlapping views of one storage would be read while they are written.
-  const Tensor distinct = source.storage() == storage() ? saw::clone(source.detach()) : source.detach();
-  const Tensor expanded = saw::expand(distinct, shape());
-  strided_copy(dtype(), expanded.data(dtype()), expanded.strides(), mutable_data(dtype()), strides(), shape());
-  return *this;
-}
-
-const Tensor& Tensor::add_(const Tensor& other, double scale) const {
-  check_in_place("add_", *this, other);
-  if (other.dtype() != dtype() || other.shape() != shape())
-    fail(ErrorKind::shape, "add_: got {} {}; expected {} {}", other.dtype(), other.shape(), dtype(), shape());
-  // Views that overlap without being the same would be read after they were written.
-  const bool apart = storage() != other.storage() || offset() == other.offset();
-  if (!apart || !is_contiguous() || !other.is_contiguous()) {
-    const NoGradGuard no_grad;
-    return copy_(saw::add(detach(), saw::affine(other.detach(), scale, 0.0)));
-  }
-  dispatch_floating("add_", dtype(), [&]<class T>() {
-    T* to = mutable_data<T>();
-    const T* from = other.data<T>();
-    const T factor = static_cast<T>(scale);
-    parallel_for(0, numel(), 32768, [&](std::int64_t begin, std::int64_t end) {
-      const auto count = static_cast<std::size_t>(end - begin);
-      if constexpr (std::is_same_v<T, float>)
-        kernels::axpy(factor, {from + begin, count}, {to + begin, count});
-      else
-        for (std::int64_t i = begin; i < end; ++i) to[i] += factor * from[i];
-    });
-  });
-  return *this;
-}
-
-const Tensor& Tensor::mul_(double factor) const {
-  check_in_place("mul_", *this);
-  if (!is_contiguous()) {
-    const NoGradGuard no_grad;
-    return copy_(saw::affine(detach(), factor, 0.0));
-  }
-  dispatch_floating("mul_", dtype(), [&]<class T>() {
-    T* values = mutable_data<T>();
-    const T scale = static_cast<T>(factor);
-    parallel_for(0, numel(), 32768, [&](std::int64_t begin, std::int64_t end) {
-      if constexpr (std::is_same_v<T, float>)
-        kernels::scale(scale, {values + begin, static_cast<std::size_t>(end - begin)});
-      else
-        for (std::int64_t i = begin; i < end; ++i) values[i] *= scale;
-    });
-  });
-  return *this;
-}
 
 // ---- for the engine ----
 

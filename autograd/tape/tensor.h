@@ -8,11 +8,15 @@
 #include <vector>
 
 #include "saw/autograd/base/dtype.h"
+#include "saw/autograd/base/number.h"
 #include "saw/autograd/base/shape.h"
 #include "saw/autograd/tape/hook_handle.h"
 
 namespace [[gnu::visibility("default")]] saw {
 
+class Index;
+class Indexed;
+class RowIterator;
 class Tensor;
 struct Node;
 using TensorList = std::vector<Tensor>;
@@ -49,6 +53,12 @@ class Storage {
 class Tensor {
  public:
   Tensor() = default;
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  // Assigning makes the handle another one. To a temporary nobody could tell: only what indexing gives takes values.
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
+  ~Tensor() = default;
   /// A view of `storage` with no history; for ops. The caller guarantees that the view lies inside the storage.
   Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, std::int64_t offset, DType dtype);
   /// Uninitialised contiguous memory, with no history; for ops that write every element.
@@ -82,7 +92,11 @@ class Tensor {
 
   /// The only element as a plain number. Throws Error(shape) unless there is exactly one.
   double item() const;
-  /// All elements in row-major order.
+  /// The only element as a T (any arithmetic type). Throws Error(dtype) where a T cannot hold it exactly.
+  template <class T>
+  T item() const;
+  /// All elements in row-major order as any arithmetic type. Throws Error(dtype) for the first element that a T cannot
+  /// hold exactly.
   template <class T>
   std::vector<T> to_vector() const;
 
@@ -122,14 +136,47 @@ class Tensor {
   Tensor sum() const;
   Tensor mean() const;
 
-  // ---- in place; for leaves under NoGradGuard, and for tensors off the tape ----
-  const Tensor& fill_(double value) const;
-  /// Copies values from `source`, broadcast to this shape; dtypes must be equal.
+  // ---- parts, as in NumPy; see saw/autograd/tape/indexing.h ----
+  /// The part at one index along the first axis: an integer, a Range, an int64 tensor, a bool tensor.
+  Indexed operator[](const Index& index) const;
+  /// The part at several indices, one for each axis from the first on.
+  Indexed operator()(const Index& a) const;
+  Indexed operator()(const Index& a, const Index& b) const;
+  Indexed operator()(const Index& a, const Index& b, const Index& c) const;
+  Indexed operator()(const Index& a, const Index& b, const Index& c, const Index& d) const;
+  Indexed operator()(const Index& a, const Index& b, const Index& c, const Index& d, const Index& e) const;
+  Indexed operator()(const Index& a, const Index& b, const Index& c, const Index& d, const Index& e,
+                     const Index& f) const;
+  /// Rows: for (Tensor row : x) runs over the first axis.
+  RowIterator begin() const;
+  RowIterator end() const;
+
+  // ---- in place; for leaves under NoGradGuard, and for tensors off the tape. Other operands are broadcast to this
+  // shape and have this dtype; numbers take it, or throw Error(dtype) where that is inexact. ----
+  const Tensor& fill_(Number value) const;
+  const Tensor& zero_() const;
   const Tensor& copy_(const Tensor& source) const;
-  /// this += scale · other (same shape and dtype).
+  /// this += scale · other.
   const Tensor& add_(const Tensor& other, double scale = 1.0) const;
-  /// this *= factor.
-  const Tensor& mul_(double factor) const;
+  const Tensor& add_(Number number) const;
+  const Tensor& sub_(const Tensor& other) const;
+  const Tensor& sub_(Number number) const;
+  const Tensor& mul_(const Tensor& factor) const;
+  const Tensor& mul_(Number factor) const;
+  const Tensor& div_(const Tensor& divisor) const;  ///< floating only
+  const Tensor& div_(Number divisor) const;
+  /// Elements below low become low, elements above high become high; NaN stays.
+  const Tensor& clamp_(Number low, Number high) const;
+  /// `value` where the mask (bool) holds.
+  const Tensor& masked_fill_(const Tensor& mask, Number value) const;
+  const Tensor& operator+=(const Tensor& other) const { return add_(other); }
+  const Tensor& operator+=(Number number) const { return add_(number); }
+  const Tensor& operator-=(const Tensor& other) const { return sub_(other); }
+  const Tensor& operator-=(Number number) const { return sub_(number); }
+  const Tensor& operator*=(const Tensor& other) const { return mul_(other); }
+  const Tensor& operator*=(Number number) const { return mul_(number); }
+  const Tensor& operator/=(const Tensor& other) const { return div_(other); }
+  const Tensor& operator/=(Number number) const { return div_(number); }
 
   // ---- for the engine and for op authors ----
   const std::shared_ptr<Node>& node() const;
@@ -169,3 +216,5 @@ class NoGradGuard : public GradModeGuard {
 };
 
 }  // namespace saw
+
+#include "saw/autograd/tape/indexing.h"  // what operator[] and operator() take and give

@@ -122,7 +122,8 @@ TEST_CASE("registry: every function that a header of ops declares is in it") {
   for (const auto& entry : std::filesystem::directory_iterator(test::directory().parent_path() / "autograd" / "ops")) {
     const std::string file = entry.path().filename().string();
     // Creation makes tensors from nothing that could have a gradient.
-    if (entry.path().extension() != ".h" || file == "families.h" || file == "creation.h") continue;
+    if (entry.path().extension() != ".h" || file == "families.h" || file == "creation.h" || file == "literal.h")
+      continue;
     ++headers;
     for (const auto& [name, where] : test::declared_functions(test::read_file(entry.path()), file))
       if (!is_helper(name)) declared[name] = where;

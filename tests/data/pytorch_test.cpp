@@ -272,7 +272,7 @@ namespace {
 
 // Tensors in every layout, as golden_pytorch.py --check expects them.
 StateDict varied_state() {
-  const Tensor base = arange(0, 12).reshape({3, 4});
+  const Tensor base = arange(12.0).reshape({3, 4});
   const Tensor other = tensor({{0.0, 0.0, 0.0, 0.0}, {8.0, 10.0, 12.0, 14.0}});
   return {{"base", base},
           {"tied", base},

@@ -108,10 +108,10 @@ TEST_SUITE("clipping") {
   TEST_CASE("a gradient that is a view is clipped as well") {
     Tensor a = zeros({3, 2});
     a.set_requires_grad(true);
-    a.set_grad(tensor({{3, 0, 0}, {4, 0, 0}}).transpose(0, 1));
+    a.set_grad(tensor({{3.0, 0.0, 0.0}, {4.0, 0.0, 0.0}}).transpose(0, 1));
     CHECK(clip_grad_norm({a}, 1.0) == doctest::Approx(5.0));
     CHECK(a.grad().to_vector<float>()[1] == doctest::Approx(0.8));
-    a.set_grad(tensor({{3, 0, 0}, {4, 0, 0}}).transpose(0, 1));
+    a.set_grad(tensor({{3.0, 0.0, 0.0}, {4.0, 0.0, 0.0}}).transpose(0, 1));
     clip_grad_value({a}, 2.0);
     CHECK(a.grad().to_vector<float>() == std::vector<float>{2, 2, 0, 0, 0, 0});
   }

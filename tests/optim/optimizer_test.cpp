@@ -289,7 +289,7 @@ TEST_SUITE("optimizers") {
 
   TEST_CASE("a gradient may lie in memory in any way") {
     const Tensor a = leaf(ones({2, 3})), b = leaf(ones({2, 3}));
-    const Tensor gradient = tensor({{1, 2}, {3, 4}, {5, 6}}).transpose(0, 1);
+    const Tensor gradient = tensor({{1.0, 2.0}, {3.0, 4.0}, {5.0, 6.0}}).transpose(0, 1);
     REQUIRE_FALSE(gradient.is_contiguous());
     a.set_grad(gradient);
     b.set_grad(gradient.contiguous());

@@ -7,28 +7,11 @@
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/compare.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/operators.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/autograd/tape/tensor.h"
 
 namespace saw {
-
-inline Tensor operator<(const Tensor& x, double y) { return less(x, y); }
-inline Tensor operator>(const Tensor& x, double y) { return greater(x, y); }
-inline Tensor operator<=(const Tensor& x, double y) { return less_equal(x, y); }
-inline Tensor operator>=(const Tensor& x, double y) { return greater_equal(x, y); }
-inline Tensor operator<(const Tensor& x, const Tensor& y) { return less(x, y); }
-inline Tensor operator>(const Tensor& x, const Tensor& y) { return greater(x, y); }
-inline Tensor operator==(const Tensor& x, double y) { return equal(x, y); }
-inline Tensor operator==(const Tensor& x, const Tensor& y) { return equal(x, y); }
-inline Tensor operator&(const Tensor& p, const Tensor& q) { return logical_and(p, q); }
-inline Tensor operator|(const Tensor& p, const Tensor& q) { return logical_or(p, q); }
-inline Tensor operator!(const Tensor& p) { return logical_not(p); }
-inline Tensor where(const Tensor& condition, const Tensor& a, double b) {
-  return where(condition, a, scalar(b, a.dtype()));
-}
-inline Tensor where(const Tensor& condition, double a, const Tensor& b) {
-  return where(condition, scalar(a, b.dtype()), b);
-}
 
 inline Tensor is_nan(const Tensor& x) { return isnan(x); }
 inline Tensor mul_add(const Tensor& a, const Tensor& b, const Tensor& c) { return a * b + c; }

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "saw/autograd/base/error.h"
 #include "saw/autograd/ops/creation.h"
 #include "support/tensors.h"
 
@@ -95,9 +96,34 @@ TEST_CASE("memory: the cache keeps to its limit") {
 }
 
 TEST_CASE("memory: more than there is") {
-  CHECK_THROWS_AS(saw::allocate(std::size_t{1} << 60), std::bad_alloc);
+  const std::string text = test::error_text([] { saw::allocate(std::size_t{1} << 60); });
+  CHECK(text.find("allocate: out of memory; got a request for 1152921504606846976 bytes; ") == 0);
   void* memory = saw::allocate(100);  // and it goes on
   saw::deallocate(memory, 100);
+}
+
+TEST_CASE("memory: a tensor for which there is none says its shape and bytes, after the cache was given back") {
+  if (test::sanitized()) return;  // the sanitizer ends the program instead
+  saw::deallocate(saw::allocate(1000), 1000);
+  REQUIRE(memory_stats().cached_bytes > 0);
+  try {
+    saw::Tensor::empty({std::int64_t{1} << 20, std::int64_t{1} << 25}, saw::float32);  // 2^47 bytes
+    FAIL_CHECK("nothing was thrown");
+  } catch (const saw::Error& error) {
+    CHECK(error.kind() == saw::ErrorKind::memory);
+    CHECK(std::string(error.what())
+              .find("tensor: out of memory; got shape (1048576, 33554432) of float32, 140737488355328 bytes; ") == 0);
+  }
+  CHECK(memory_stats().cached_bytes == 0);
+  CHECK(saw::zeros({10}).sum().item() == 0.0);
+}
+
+TEST_CASE("memory: views with more elements than can be counted are refused") {
+  const std::int64_t many = std::int64_t{1} << 40;
+  CHECK(test::error_text([&] {
+          saw::zeros({1, 1}).expand({many, many});
+        }).find("too many elements") != std::string::npos);
+  CHECK(test::error_text([&] { saw::zeros({1}).expand({many, 1}); }) == "nothing was thrown");
 }
 
 TEST_CASE("memory: scratch lives as long as its scope") {

@@ -5,9 +5,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <span>
 
 #include "saw/autograd/base/error.h"
 #include "saw/autograd/ops/copy.h"
@@ -44,7 +46,9 @@ TEST_CASE("creation: constants") {
 }
 
 TEST_CASE("creation: ranges") {
-  CHECK(saw::arange(1, 4).to_vector<float>() == std::vector<float>{1, 2, 3});
+  CHECK(saw::arange(1, 4).to_vector<std::int64_t>() == std::vector<std::int64_t>{1, 2, 3});
+  CHECK(saw::arange(1, 4).dtype() == saw::int64);
+  CHECK(saw::arange(1.0, 4.0).dtype() == saw::float32);
   CHECK(saw::arange(3, 0, -1.5).to_vector<float>() == std::vector<float>{3, 1.5});
   CHECK(saw::arange(0, 10, 3, saw::int64).to_vector<std::int64_t>() == std::vector<std::int64_t>{0, 3, 6, 9});
   CHECK(saw::arange(2, 2).numel() == 0);
@@ -59,6 +63,116 @@ TEST_CASE("creation: ranges") {
   CHECK(throws(saw::ErrorKind::argument, "arange:", [] { saw::arange(0, std::nan(""), 1); }));
   CHECK(throws(saw::ErrorKind::argument, "arange:", [] { saw::arange(0, 1, 1e-300); }));
   CHECK(throws(saw::ErrorKind::argument, "linspace:", [] { saw::linspace(0, 1, -1); }));
+}
+
+TEST_CASE("creation: element types follow the C++ values") {
+  CHECK(saw::tensor({1, 2}).dtype() == saw::int64);
+  CHECK(saw::tensor({1.0, 2.0}).dtype() == saw::float32);
+  CHECK(saw::tensor({1.0F}).dtype() == saw::float32);
+  CHECK(saw::tensor({true, false}).dtype() == saw::boolean);
+  CHECK(saw::tensor({true, false}).to_vector<bool>() == std::vector<bool>{true, false});
+  CHECK(saw::tensor({1, 2.5}).to_vector<float>() == std::vector<float>{1, 2.5F});
+  CHECK(saw::tensor({true, 7}).to_vector<std::int64_t>() == std::vector<std::int64_t>{1, 7});
+  CHECK(saw::tensor({}).dtype() == saw::float32);
+  CHECK(saw::tensor({}).shape() == Shape{0});
+  // Beyond 2^53 a double would lose the last bit.
+  CHECK(saw::tensor({std::int64_t{9007199254740993}}).item<std::int64_t>() == 9007199254740993);
+  CHECK(saw::tensor({1, 2}, saw::float64).dtype() == saw::float64);
+  CHECK(saw::tensor({1.7, -2.7}, saw::int64).to_vector<int>() == std::vector<int>{1, -2});
+  CHECK(throws(saw::ErrorKind::dtype, "number: too large for int64; got 18446744073709551615",
+               [] { saw::tensor({std::numeric_limits<std::uint64_t>::max()}); }));
+}
+
+TEST_CASE("creation: braces nest to any rank") {
+  CHECK(saw::tensor({{0}}).shape() == Shape{1, 1});
+  CHECK(saw::tensor({{{0}}}).shape() == Shape{1, 1, 1});
+  CHECK(saw::tensor({{1, 2}, {3, 4}}).shape() == Shape{2, 2});
+  CHECK(saw::tensor({{1, 2}, {3, 4.5}}).dtype() == saw::float32);
+  CHECK(saw::tensor({{}, {}}).shape() == Shape{2, 0});
+  const Tensor x = saw::tensor({{{{0, 1}, {2, 3}}, {{4, 5}, {6, 7}}, {{8, 9}, {10, 11}}}});
+  CHECK(x.shape() == Shape{1, 3, 2, 2});
+  CHECK(test::same_bits(saw::reshape(x, {12}), saw::arange(12)));
+  CHECK(throws(saw::ErrorKind::shape, "tensor: rows of different lengths; got 1 beside 2", [] {
+    saw::tensor({{1, 2}, {3}});
+  }));
+  CHECK(throws(saw::ErrorKind::shape, "tensor: numbers beside lists", [] { saw::tensor({{1, 2}, 3}); }));
+  CHECK(throws(saw::ErrorKind::shape, "tensor: lists of different depths", [] { saw::tensor({{{1}}, {2}}); }));
+}
+
+TEST_CASE("creation: from containers of any number type") {
+  CHECK(saw::tensor(std::vector<float>{1}).dtype() == saw::float32);
+  CHECK(saw::tensor(std::vector<double>{0.1}).dtype() == saw::float64);
+  CHECK(saw::tensor(std::vector<double>{0.1}, saw::float32).to_vector<float>() == std::vector<float>{0.1F});
+  CHECK(saw::tensor(std::vector<int>{-1, 2}).to_vector<std::int64_t>() == std::vector<std::int64_t>{-1, 2});
+  CHECK(saw::tensor(std::vector<std::uint8_t>{200}).item<int>() == 200);
+  CHECK(saw::tensor(std::vector<std::int16_t>{-200}).dtype() == saw::int64);
+  CHECK(saw::tensor(std::vector<bool>{true, false}).dtype() == saw::boolean);
+  CHECK(saw::tensor(std::vector<bool>{true, false}, {2, 1}).shape() == Shape{2, 1});
+  const std::array<unsigned, 4> four{1, 2, 3, 4};
+  CHECK(saw::tensor(four, {2, 2}).shape() == Shape{2, 2});
+  CHECK(saw::tensor(std::span(four).subspan(1)).to_vector<int>() == std::vector<int>{2, 3, 4});
+  CHECK(saw::tensor(std::span(four), {4, 1}, saw::float64).dtype() == saw::float64);
+  CHECK(saw::tensor(std::vector<float>{}).shape() == Shape{0});
+  CHECK(saw::tensor(std::vector{3}, {}).shape() == Shape{});
+  CHECK(throws(saw::ErrorKind::shape, "tensor: the values do not fill the shape; got 4 values for (3,)",
+               [&] { saw::tensor(four, {3}); }));
+  CHECK(throws(saw::ErrorKind::dtype, "number: too large",
+               [] { saw::tensor(std::vector<std::uint64_t>{std::uint64_t{1} << 63}); }));
+}
+
+TEST_CASE("creation: numbers come back as any type that holds them") {
+  CHECK(saw::tensor({3}).item<int>() == 3);
+  CHECK(saw::tensor({3.0}).item<std::int64_t>() == 3);
+  CHECK(saw::tensor({true}).item<bool>());
+  CHECK(saw::tensor({0.5}).item<double>() == 0.5);
+  CHECK(std::isnan(saw::tensor({std::nan("")}).item<double>()));
+  CHECK(saw::tensor({1, 0, 1}).to_vector<bool>() == std::vector<bool>{true, false, true});
+  CHECK(saw::tensor({255, 0}).to_vector<unsigned char>() == std::vector<unsigned char>{255, 0});
+  CHECK(throws(saw::ErrorKind::dtype, "item: an element does not fit the type that is asked for; got 0.5",
+               [] { saw::tensor({0.5}).item<int>(); }));
+  CHECK(throws(saw::ErrorKind::dtype,
+               "to_vector: an element does not fit the type that is asked for; got 256 at "
+               "position (1, 0)",
+               [] {
+                 saw::tensor({{1}, {256}}).to_vector<unsigned char>();
+               }));
+  CHECK(throws(saw::ErrorKind::dtype, "to_vector:", [] { saw::tensor({-1}).to_vector<unsigned>(); }));
+  CHECK(throws(saw::ErrorKind::dtype, "to_vector:", [] { saw::tensor({2}).to_vector<bool>(); }));
+  CHECK(throws(saw::ErrorKind::dtype, "item:", [] { saw::tensor({std::nan("")}).item<int>(); }));
+  CHECK(throws(saw::ErrorKind::dtype, "item:", [] { saw::tensor({1e30}).item<std::int64_t>(); }));
+  CHECK(throws(saw::ErrorKind::dtype, "item:", [] { saw::tensor(std::vector{0.1}).item<float>(); }));
+  CHECK(throws(saw::ErrorKind::dtype, "item:", [] { saw::tensor({16777217}).item<float>(); }));
+  CHECK(throws(saw::ErrorKind::dtype,
+               "item:", [] { saw::tensor({std::numeric_limits<std::int64_t>::max()}).item<double>(); }));
+  CHECK(throws(saw::ErrorKind::shape, "item:", [] { saw::tensor({1, 2}).item<int>(); }));
+}
+
+TEST_CASE("creation: integers in a row") {
+  CHECK(saw::arange(5, 0, -2).to_vector<int>() == std::vector<int>{5, 3, 1});
+  CHECK(saw::arange(3.0).dtype() == saw::float32);
+  CHECK(saw::arange(0, 4, 1, saw::float64).dtype() == saw::float64);
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  CHECK(saw::arange(most - 2, most).to_vector<std::int64_t>() == std::vector<std::int64_t>{most - 2, most - 1});
+  CHECK(saw::arange(-most, most, most).to_vector<std::int64_t>() == std::vector<std::int64_t>{-most, 0});
+  CHECK(throws(saw::ErrorKind::argument, "arange: too many elements", [&] { saw::arange(0, most); }));
+  CHECK(throws(saw::ErrorKind::argument, "arange:", [] { saw::arange(0, 5, -1); }));
+}
+
+TEST_CASE("creation: like another tensor") {
+  const Tensor like = saw::zeros({2, 3}, saw::float64);
+  for (const Tensor& x : {saw::rand_like(like), saw::randn_like(like), saw::empty_like(like), saw::ones_like(like)}) {
+    CHECK(x.shape() == Shape{2, 3});
+    CHECK(x.dtype() == saw::float64);
+  }
+  Generator a(3), b(3);
+  CHECK(test::same_bits(saw::randn_like(like, a), saw::randn({2, 3}, b, saw::float64)));
+  CHECK(test::same_bits(saw::rand_like(like, a, saw::float32), saw::rand({2, 3}, b)));
+  CHECK(test::same_bits(saw::randint_like(like, -3, 9, a), saw::randint(-3, 9, {2, 3}, b).to(saw::float64)));
+  CHECK(saw::zeros_like(like, saw::int64).dtype() == saw::int64);
+  CHECK(saw::full_like(like, 2.0, saw::boolean).dtype() == saw::boolean);
+  CHECK(
+      throws(saw::ErrorKind::dtype, "randint_like:", [&] { saw::randint_like(saw::zeros({1}, saw::boolean), 0, 2); }));
+  CHECK(throws(saw::ErrorKind::dtype, "rand:", [&] { saw::rand_like(saw::zeros({1}, saw::int64)); }));
 }
 
 TEST_CASE("creation: random numbers are a function of seed, stream and place") {

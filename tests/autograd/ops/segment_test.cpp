@@ -112,7 +112,7 @@ TEST_CASE("segment_max: the first largest row gets the gradient, NaN is largest,
   CHECK(values[3] == 0);
   CHECK(values[4] == -1);
   CHECK(std::isnan(values[5]));
-  saw::segment_max(x, segments).backward(saw::tensor({{1, 2}, {3, 4}, {5, 6}}));
+  saw::segment_max(x, segments).backward(saw::tensor({{1.0, 2.0}, {3.0, 4.0}, {5.0, 6.0}}));
   CHECK(x.grad().to_vector<float>() == std::vector<float>{0, 2, 1, 0, 0, 0, 5, 6, 0, 0});
   CHECK(
       saw::segment_max(saw::tensor({3, -9, 4}, saw::int64), Segments::from_lengths({2, 1})).to_vector<std::int64_t>() ==
@@ -127,7 +127,7 @@ TEST_CASE("segment_softmax: rows of −∞ get nothing, and a column of −∞ a
 }
 
 TEST_CASE("context_window: neighbours side by side, zeros beyond the segment") {
-  const Tensor x = saw::tensor({{1, 2}, {3, 4}, {5, 6}});
+  const Tensor x = saw::tensor({{1.0, 2.0}, {3.0, 4.0}, {5.0, 6.0}});
   const Tensor y = saw::context_window(x, Segments::from_lengths({2, 1}), 1, 1);
   CHECK(y.shape() == saw::Shape{3, 6});
   CHECK(y.to_vector<float>() == std::vector<float>{0, 0, 1, 2, 3, 4, 1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 0, 0});

@@ -58,7 +58,7 @@ TEST_CASE("view: what is written through one is seen in the others") {
   const Tensor column = saw::select(x, 1, 1), flat = saw::reshape(x, {-1}), turned = saw::transpose(x, 0, 1);
   column.fill_(7);
   CHECK(flat.to_vector<float>() == std::vector<float>{0, 7, 0, 0, 7, 0});
-  saw::select(turned, 0, 2).copy_(saw::tensor({1, 2}));
+  saw::select(turned, 0, 2).copy_(saw::tensor({1.0, 2.0}));
   CHECK(x.to_vector<float>() == std::vector<float>{0, 7, 1, 0, 7, 2});
   saw::diagonal(x).fill_(-1);
   CHECK(flat.to_vector<float>() == std::vector<float>{-1, 7, 1, 0, -1, 2});
