@@ -228,8 +228,7 @@ Tensor conv_transpose1d(const Tensor& x, const Segments& segments, const Tensor&
     const std::int64_t begin = g * (in / groups), end = begin + in / groups;
     const Tensor matrix = reshape(permute(slice(weight, 0, begin, end), {0, 2, 1}), {in / groups, kernel * width});
     const Tensor by_tap = reshape(matmul(slice(x, 1, begin, end), matrix), {x.size(0) * kernel, width});
-    const Tensor start = zeros({result.rows(), width}, x.dtype());
-    parts.push_back(products.empty() ? start : index_add(start, 0, to_rows, index_select(by_tap, 0, which)));
+    parts.push_back(index_add(zeros({result.rows(), width}, x.dtype()), 0, to_rows, index_select(by_tap, 0, which)));
   }
   const Tensor y = groups == 1 ? parts[0] : cat(parts, 1);
   return bias.defined() ? y + bias : y;
