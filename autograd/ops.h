@@ -17,6 +17,7 @@
 #include "saw/autograd/ops/glu.h"
 #include "saw/autograd/ops/group_norm.h"
 #include "saw/autograd/ops/index.h"
+#include "saw/autograd/ops/linalg.h"
 #include "saw/autograd/ops/loss.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/norm.h"

@@ -23,6 +23,7 @@ const std::vector<const OpInfo*>& op_registry() {
                               group_norm_ops,
                               index_ops,
                               embedding_ops,
+                              linalg_ops,
                               loss_ops,
                               matmul_ops,
                               norm_ops,

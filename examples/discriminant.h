@@ -5,7 +5,7 @@
 
 #include <saw/saw.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -43,34 +43,13 @@ struct Discriminant : nn::Module {
     Tensor covariance = matmul(apart.transpose(0, 1), apart) / std::max(1.0, static_cast<double>(count - classes));
     // A little more variance than was seen, so that few utterances make no direction certain.
     covariance = covariance + covariance * eye(width, width, float64) * 1e-3 + eye(width, width, float64) * 1e-6;
-    const Tensor solved = solve(covariance, means.transpose(0, 1)).transpose(0, 1);  // (classes, width)
+    // S = L Lᵀ is positive definite, so that it needs no row exchanges.
+    const Tensor lower = cholesky(covariance);
+    const Tensor halfway = solve_triangular(lower, means.transpose(0, 1), false);
+    const Tensor solved = solve_triangular(lower.transpose(0, 1), halfway, true).transpose(0, 1);  // (classes, width)
     Tensor(centre).copy_(middle.to(float32));
     Tensor(weight).copy_(solved.to(float32));
     Tensor(bias).copy_((sum(solved * means, {1}) * -0.5).to(float32));
-  }
-
- private:
-  /// matrix⁻¹ · right for a symmetric positive definite matrix (n, n) and right (n, m), by Cholesky's decomposition.
-  static Tensor solve(const Tensor& matrix, const Tensor& right) {
-    const auto n = static_cast<std::size_t>(matrix.size(0)), m = static_cast<std::size_t>(right.size(1));
-    std::vector<double> l = matrix.contiguous().to_vector<double>(), y = right.contiguous().to_vector<double>();
-    for (std::size_t j = 0; j < n; ++j) {
-      for (std::size_t k = 0; k < j; ++k)
-        for (std::size_t i = j; i < n; ++i) l[i * n + j] -= l[i * n + k] * l[j * n + k];
-      const double root = std::sqrt(l[j * n + j]);
-      for (std::size_t i = j; i < n; ++i) l[i * n + j] /= root;
-    }
-    for (std::size_t c = 0; c < m; ++c) {
-      for (std::size_t i = 0; i < n; ++i) {  // L z = right
-        for (std::size_t k = 0; k < i; ++k) y[i * m + c] -= l[i * n + k] * y[k * m + c];
-        y[i * m + c] /= l[i * n + i];
-      }
-      for (std::size_t i = n; i-- > 0;) {  // Lᵀ y = z
-        for (std::size_t k = i + 1; k < n; ++k) y[i * m + c] -= l[k * n + i] * y[k * m + c];
-        y[i * m + c] /= l[i * n + i];
-      }
-    }
-    return tensor(y, right.shape());
   }
 };
 

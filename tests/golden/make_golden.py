@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 import golden_channels
 import golden_conformer
 import golden_init
+import golden_linalg
 import golden_nn
 import golden_ops
 import golden_optim
@@ -31,7 +32,8 @@ def main():
     output = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for room in (golden_optim, golden_nn, golden_ops, golden_channels, golden_conformer, golden_relative_attention):
+    for room in (golden_optim, golden_nn, golden_ops, golden_channels, golden_conformer, golden_relative_attention,
+                 golden_linalg):
         for golden in room.files():
             golden.save(output)
     golden_init.save(output)

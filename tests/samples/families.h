@@ -22,6 +22,7 @@ SampleList embedding_samples();
 SampleList glu_samples();
 SampleList group_norm_samples();
 SampleList index_samples();
+SampleList linalg_samples();
 SampleList loss_samples();
 SampleList matmul_samples();
 SampleList norm_samples();

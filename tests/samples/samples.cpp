@@ -26,6 +26,7 @@ const SampleList& all() {
                               glu_samples,
                               group_norm_samples,
                               index_samples,
+                              linalg_samples,
                               loss_samples,
                               matmul_samples,
                               norm_samples,

@@ -26,6 +26,7 @@ OpList embedding_ops();
 OpList glu_ops();
 OpList group_norm_ops();
 OpList index_ops();
+OpList linalg_ops();
 OpList loss_ops();
 OpList matmul_ops();
 OpList norm_ops();
