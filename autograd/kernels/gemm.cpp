@@ -21,7 +21,9 @@ namespace saw::kernels::HWY_NAMESPACE {
 
 /// A narrow product: n is a few vectors at most, the last of which may be filled in part.
 template <class T>
-void multiply_panel(const TileProduct<T>& product) {
+void multiply_panel(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t a_row,
+                    std::int64_t a_column, const T* b, std::int64_t b_row, T* c, std::int64_t c_row, bool accumulate) {
+  const TileProduct<T> product{m, n, k, a, a_row, a_column, b, b_row, c, c_row, accumulate};
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   const std::int64_t all = (product.n + lanes - 1) / lanes, groups = (all + tile_vectors - 1) / tile_vectors;
   for (std::int64_t group = 0; group < groups; ++group) {
@@ -201,9 +203,10 @@ void multiply_task(Product<T> p, const Panels<T>& panels, const T* packed, std::
       a = block.data();
       a_row = pitch;
     }
-    for (std::int64_t panel = first_panel; panel < last_panel; ++panel) SAW_FOR_TARGET(multiply_panel<T>)
-    ({p.m, panels.columns(panel), length, a, a_row, a_column, panels.row(packed, panel, k), panels.row_stride(panel),
-      to + panels.first_column(panel) - first_column, to_row, p.accumulate || k > 0});
+    for (std::int64_t panel = first_panel; panel < last_panel; ++panel)
+      SAW_FOR_TARGET(multiply_panel<T>)
+      (p.m, panels.columns(panel), length, a, a_row, a_column, panels.row(packed, panel, k), panels.row_stride(panel),
+       to + panels.first_column(panel) - first_column, to_row, p.accumulate || k > 0);
   }
   if (through_copy) transpose(to, to_row, p.m, columns, c, p.c_column);
 }
