@@ -71,23 +71,23 @@ Tensor copy_of_range(const Container& values, const Shape* shape, std::optional<
   }
 }
 
-}  // namespace detail
-
 /// std::vector, std::array, std::span and the like of any number type; std::vector<bool> too.
 template <class Container>
-concept Numbers = std::ranges::sized_range<const Container> && std::ranges::random_access_range<const Container> &&
+concept NumberRange = std::ranges::sized_range<const Container> && std::ranges::random_access_range<const Container> &&
     Arithmetic<std::ranges::range_value_t<Container>>;
 
+}  // namespace detail
+
 /// One dimension, or the given shape, which must have as many elements (Error(shape)).
-template <Numbers Container>
+template <detail::NumberRange Container>
 Tensor tensor(const Container& values) {
   return detail::copy_of_range(values, nullptr, {});
 }
-template <Numbers Container, std::same_as<DType> Type>  // a template, so that {} is a shape
+template <detail::NumberRange Container, std::same_as<DType> Type>  // a template, so that {} is a shape
 Tensor tensor(const Container& values, Type dtype) {
   return detail::copy_of_range(values, nullptr, dtype);
 }
-template <Numbers Container>
+template <detail::NumberRange Container>
 Tensor tensor(const Container& values, const Shape& shape, std::optional<DType> dtype = {}) {
   return detail::copy_of_range(values, &shape, dtype);
 }
