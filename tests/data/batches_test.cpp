@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <numeric>
 
-#include "data/raises.h"
 #include "saw/autograd/base/parallel.h"
+#include "support/errors.h"
+#include "support/tensors.h"
 
 using namespace saw;
 using data::token_batches;
@@ -81,12 +82,10 @@ TEST_CASE("batches: the order is a function of seed and epoch") {
   CHECK((batches(1, 1) != first));
   CHECK((batches(1, 1) != batches(2, 0)));
   CHECK((token_batches(lengths, {.tokens = 200, .bucket = 64}) != first));
-  const int threads = num_threads();
   for (const int other : {1, 3}) {
-    set_num_threads(other);
+    const test::Threads scope(other);
     CHECK((batches(1, 0) == first));
   }
-  set_num_threads(threads);
 }
 
 TEST_CASE("batches: the shuffle is the same on every platform, and fair") {
@@ -125,7 +124,7 @@ TEST_CASE("batches: a bucket brings sentences of like length together") {
 TEST_CASE("batches: options out of range") {
   const std::vector<std::int64_t> lengths{1, -2};
   const auto error = [](std::span<const std::int64_t> of, const data::BatchOptions& options) {
-    return test::raised(ErrorKind::argument, [&] { token_batches(of, options); });
+    return test::error_text(ErrorKind::argument, [&] { token_batches(of, options); });
   };
   CHECK(error({}, {.tokens = 0}) == "token_batches: tokens; got 0; expected at least 1");
   CHECK(error({}, {.bucket = -1}) == "token_batches: bucket; got -1; expected at least 0");

@@ -4,8 +4,8 @@
 
 #include <sstream>
 
-#include "data/raises.h"
 #include "saw/data/file.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 using namespace saw;
@@ -29,7 +29,7 @@ std::string range(const std::string& id) { return lines(id + "|x|_|_|_|_|_|_|_|_
 std::string empty_node(const std::string& id) { return lines(id + "|x|_|VERB|_|_|_|_|1:dep|_\n"); }
 
 std::string error_of(const std::string& text, const data::ConlluOptions& options = {}) {
-  return test::raised(ErrorKind::io, [&] { parse_conllu(text, "f.conllu", options); });
+  return test::error_text(ErrorKind::io, [&] { parse_conllu(text, "f.conllu", options); });
 }
 
 }  // namespace
@@ -207,7 +207,8 @@ TEST_CASE("conllu: files, streams, and nothing to read") {
   CHECK(error_of("") == "f.conllu: the file has no sentence; expected CoNLL-U");
   CHECK(error_of("\n\n") == "f.conllu: the file has no sentence; expected CoNLL-U");
   const std::string inside = directory.path(), missing = directory / "missing";
-  CHECK(test::raised(ErrorKind::io, [&] { data::read_conllu(inside); }) == inside + ": cannot read; Is a directory");
-  CHECK(test::raised(ErrorKind::io, [&] { data::read_conllu(missing); }) ==
+  CHECK(test::error_text(ErrorKind::io, [&] { data::read_conllu(inside); }) ==
+        inside + ": cannot read; Is a directory");
+  CHECK(test::error_text(ErrorKind::io, [&] { data::read_conllu(missing); }) ==
         missing + ": cannot read; No such file or directory");
 }

@@ -8,7 +8,7 @@
 #include <csignal>
 #include <iterator>
 
-#include "data/raises.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 using namespace saw;
@@ -73,7 +73,7 @@ TEST_CASE("file: nothing is seen before commit, and nothing is left without it")
   first.commit();
   CHECK(data::read_file(path) == "first");
   CHECK(files_in(directory.path()) == 1);
-  CHECK(test::raised(ErrorKind::internal, [&] { first.write("more"); }) == path + ": write after commit");
+  CHECK(test::error_text(ErrorKind::internal, [&] { first.write("more"); }) == path + ": write after commit");
 }
 
 TEST_CASE("file: a failed write leaves the old file and no other") {
@@ -82,7 +82,7 @@ TEST_CASE("file: a failed write leaves the old file and no other") {
   data::write_file(path, "old");
   {
     const FileSizeLimit limit(4096);
-    CHECK(test::raised(ErrorKind::io, [&] { data::write_file(path, std::string(100'000, 'x')); }) ==
+    CHECK(test::error_text(ErrorKind::io, [&] { data::write_file(path, std::string(100'000, 'x')); }) ==
           path + ": cannot write; File too large");
   }
   CHECK(data::read_file(path) == "old");
@@ -107,10 +107,10 @@ TEST_CASE("file: errors name the file and the reason") {
   const test::TemporaryDirectory directory;
   const std::string inside = directory.path(), missing = directory / "missing/a.txt", fifo = directory / "fifo";
   const auto read_error = [](const std::string& path) {
-    return test::raised(ErrorKind::io, [&] { data::read_file(path); });
+    return test::error_text(ErrorKind::io, [&] { data::read_file(path); });
   };
   const auto write_error = [](const std::string& path) {
-    return test::raised(ErrorKind::io, [&] { data::write_file(path, "x"); });
+    return test::error_text(ErrorKind::io, [&] { data::write_file(path, "x"); });
   };
   CHECK(read_error(missing) == missing + ": cannot read; No such file or directory");
   CHECK(read_error(inside) == inside + ": cannot read; Is a directory");
@@ -123,20 +123,20 @@ TEST_CASE("file: errors name the file and the reason") {
 
   const std::string path = directory / "a.txt";
   data::write_file(path, "12345");
-  CHECK(test::raised(ErrorKind::io, [&] { data::read_file(path, 4); }) ==
+  CHECK(test::error_text(ErrorKind::io, [&] { data::read_file(path, 4); }) ==
         path + ": the file is too large; more than 4 bytes");
   CHECK(data::read_file(path, 5) == "12345");
   char bytes[8];
   data::InputFile file(path);
   CHECK(file.size() == 5);
-  CHECK(test::raised(ErrorKind::io, [&] { file.read(bytes, 8); }) ==
+  CHECK(test::error_text(ErrorKind::io, [&] { file.read(bytes, 8); }) ==
         path + ": the file ends too early; 3 more bytes expected");
 }
 
 TEST_CASE("file: pipes and files of unknown size are read to their end") {
   CHECK_FALSE(data::read_file("/proc/self/status").empty());
   CHECK(data::read_file("/dev/null").empty());
-  CHECK(test::raised(ErrorKind::io, [] { data::read_file("/dev/zero", 1'000'000); }) ==
+  CHECK(test::error_text(ErrorKind::io, [] { data::read_file("/dev/zero", 1'000'000); }) ==
         "/dev/zero: the file is too large; more than 1000000 bytes");
 }
 
@@ -148,10 +148,10 @@ TEST_CASE("file: directories") {
   CHECK(std::filesystem::is_directory(path));
   const std::string file = directory / "file";
   data::write_file(file, "x");
-  CHECK(test::raised(ErrorKind::io, [&] {
+  CHECK(test::error_text(ErrorKind::io, [&] {
           data::make_directories(file);
         }).starts_with(file + ": cannot make the directory; "));
-  CHECK(test::raised(ErrorKind::io, [&] {
+  CHECK(test::error_text(ErrorKind::io, [&] {
           data::make_directories(file + "/below");
         }).find(": cannot make the directory; ") != std::string::npos);
 }

@@ -9,10 +9,10 @@
 #include <set>
 #include <thread>
 
-#include "data/raises.h"
 #include "saw/autograd/base/memory.h"
 #include "saw/autograd/ops.h"
 #include "saw/data/batches.h"
+#include "support/errors.h"
 #include "support/tensors.h"
 
 using namespace saw;
@@ -208,7 +208,7 @@ TEST_CASE("frame batches: skip_bad leaves out what cannot be read, and says what
   for (std::size_t i = 0; i < runs[0].size(); ++i) CHECK(same(runs[0][i], runs[1][i]));
 
   FrameBatches strict(12, partly_bad, {.batch = 12, .read_ahead = 2});
-  test::raised(ErrorKind::io, [&] {
+  test::error_text(ErrorKind::io, [&] {
     for (;;) strict.next();
   });
 }
@@ -219,17 +219,17 @@ TEST_CASE("frame batches: only errors of saw are skipped, and never a program's 
   FrameBatches memory(4, raise(std::bad_alloc()), options);
   CHECK_THROWS_AS(memory.next(), std::bad_alloc);
   FrameBatches internal(4, raise(Error(ErrorKind::internal, "a defect")), options);
-  test::raised(ErrorKind::internal, [&] { internal.next(); });
+  test::error_text(ErrorKind::internal, [&] { internal.next(); });
   FrameBatches transform(4, source, options,
                          [](const Tensor&, Generator&) -> Tensor { throw Error(ErrorKind::argument, "a bad option"); });
-  CHECK(test::raised(ErrorKind::argument, [&] { transform.next(); }) == "a bad option");
+  CHECK(test::error_text(ErrorKind::argument, [&] { transform.next(); }) == "a bad option");
 }
 
 TEST_CASE("frame batches: when all utterances are bad, that is an error") {
   for (const std::int64_t read_ahead : {0, 4}) {
     FrameBatches batches(3, [](std::int64_t) -> Tensor { throw Error(ErrorKind::io, "x.pt: damaged"); },
                          {.batch = 2, .skip_bad = true, .read_ahead = read_ahead});
-    CHECK(test::raised(ErrorKind::io, [&] { batches.next(); }) ==
+    CHECK(test::error_text(ErrorKind::io, [&] { batches.next(); }) ==
           "frame_batches: none of the 3 utterances can be read; the first: x.pt: damaged");
     CHECK(batches.skipped().size() == 3);
   }
@@ -320,13 +320,13 @@ TEST_CASE("frame batches: memory reaches a steady state") {
 
 TEST_CASE("frame batches: bad options") {
   const auto error = [](std::int64_t count, const FrameBatchOptions& options) {
-    return test::raised(ErrorKind::argument, [&] { FrameBatches batches(count, source, options); });
+    return test::error_text(ErrorKind::argument, [&] { FrameBatches batches(count, source, options); });
   };
   CHECK(error(0, {}) == "frame_batches: number of utterances; got 0; expected at least 1");
   CHECK(error(1, {.batch = 0}) == "frame_batches: batch; got 0; expected at least 1");
   CHECK(error(1, {.crop = -1}) == "frame_batches: crop; got -1; expected at least 0");
   CHECK(error(1, {.read_ahead = -1}) == "frame_batches: read_ahead; got -1; expected at least 0");
-  CHECK(test::raised(ErrorKind::argument, [] { FrameBatches batches(1, {}, {}); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [] { FrameBatches batches(1, {}, {}); }) ==
         "frame_batches: the source is empty");
 }
 
@@ -349,10 +349,10 @@ TEST_CASE("frame batches: evaluation takes whole utterances, in the order that i
   CHECK(std::set<std::int64_t>(seen.begin(), seen.end()).size() == 40);
   CHECK(seen.size() == 40);
   const auto odd = [](std::int64_t utterance) { return Tensor::empty({2, utterance}, float32); };
-  CHECK(test::raised(ErrorKind::shape, [&] {
+  CHECK(test::error_text(ErrorKind::shape, [&] {
           data::frame_batch(odd, Numbers{4, 5});
         }) == "frame_batch: source: features of utterance 5; got (2, 5); expected (frames, 4) as the others have");
-  CHECK(test::raised(ErrorKind::dtype, [&] {
+  CHECK(test::error_text(ErrorKind::dtype, [&] {
           data::frame_batch([](std::int64_t) { return Tensor::empty({2, 2}, float64); }, Numbers{0});
         }) == "frame_batch: source: features of utterance 0; got float64; expected float32");
 }

@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <limits>
 
-#include "data/raises.h"
 #include "saw/autograd/ops.h"
 #include "saw/data/frame_batches.h"
 #include "saw/data/pytorch.h"
+#include "support/errors.h"
 #include "support/files.h"
 #include "support/tensors.h"
 
@@ -46,7 +46,7 @@ struct Folder : test::TemporaryDirectory {
   }
   // The error without the folder's name.
   std::string error() const {
-    const std::string text = test::raised(ErrorKind::io, [&] { read(); });
+    const std::string text = test::error_text(ErrorKind::io, [&] { read(); });
     CHECK(text.starts_with(path().string() + "/"));
     return text.substr(std::min(text.size(), path().string().size() + 1));
   }
@@ -128,7 +128,7 @@ TEST_CASE("hw04: damaged tables") {
   CHECK(Folder(good_metadata, R"({"n_mels": 4, "utterances": []})").error() ==
         "testdata.json: \"n_mels\"; got 4; expected 3 as in metadata.json");
   CHECK(Folder(good_metadata, R"({"n_mels": 3})").error() == "testdata.json: the file has no \"utterances\"");
-  CHECK(test::raised(ErrorKind::io, [] { data::read_hw04("/nowhere"); }).starts_with("/nowhere/metadata.json: "));
+  CHECK(test::error_text(ErrorKind::io, [] { data::read_hw04("/nowhere"); }).starts_with("/nowhere/metadata.json: "));
 }
 
 TEST_CASE("hw04: a mapping that contradicts itself or lacks a speaker") {
@@ -177,7 +177,7 @@ TEST_CASE("hw04: features must be what the tables say") {
     return data::read_features(utterance, 3);
   };
   const auto error = [&](const Tensor& tensor) {
-    const std::string text = test::raised(ErrorKind::io, [&] { read(tensor); });
+    const std::string text = test::error_text(ErrorKind::io, [&] { read(tensor); });
     CHECK(text.starts_with(file + ": "));
     return text.substr(std::min(text.size(), file.size() + 2));
   };
@@ -195,7 +195,7 @@ TEST_CASE("hw04: features must be what the tables say") {
   utterance.frames = -1;
   CHECK(read(frames(7)).size(0) == 7);
   test::write_file(file, "not a tensor");
-  CHECK(test::raised(ErrorKind::io, [&] { data::read_features(utterance, 3); }).starts_with(file + ": "));
+  CHECK(test::error_text(ErrorKind::io, [&] { data::read_features(utterance, 3); }).starts_with(file + ": "));
 }
 
 TEST_CASE("hw04: what is written is what Python's json.dump with indent=4 writes, and is read again") {
@@ -276,7 +276,7 @@ TEST_CASE("hw04: what cannot be written") {
     data::Hw04Folder folder;
     folder.data.speakers = {speaker};
     folder.data.utterances = {utterance};
-    return test::raised(kind, [&] { data::write_hw04(directory.path().string(), folder); });
+    return test::error_text(kind, [&] { data::write_hw04(directory.path().string(), folder); });
   };
   data::Utterance utterance;
   utterance.frames = 3;
@@ -291,7 +291,8 @@ TEST_CASE("hw04: what cannot be written") {
   utterance.frames = -1;
   CHECK(error(ErrorKind::argument, "a", utterance) ==
         "write_hw04: frames of \"utterance\"; got -1; expected at least 1");
-  CHECK(test::raised(ErrorKind::io, [] { data::write_hw04("/nowhere", {}); }).starts_with("/nowhere/mapping.json: "));
+  CHECK(
+      test::error_text(ErrorKind::io, [] { data::write_hw04("/nowhere", {}); }).starts_with("/nowhere/mapping.json: "));
 }
 
 TEST_CASE("hw04: predictions have the layout and the size of the assignment's") {
@@ -303,7 +304,7 @@ TEST_CASE("hw04: predictions have the layout and the size of the assignment's") 
         "Id,Category\r\nuttr-1.pt,id00001\r\n\"a,b\",\"say \"\"so\"\"\"\r\n\"two\nlines\", x\r\n,é\r\n");
   data::write_predictions(file, Rows(8000, {"uttr-0123456789abcdef0123456789abcdef.pt", "id00464"}));
   CHECK(std::filesystem::file_size(file) == 400013);
-  CHECK(test::raised(ErrorKind::io, [] {
+  CHECK(test::error_text(ErrorKind::io, [] {
           data::write_predictions("/nowhere/output.csv", {});
         }).starts_with("/nowhere/output.csv: "));
 }

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "data/raises.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 using namespace saw;
@@ -26,7 +26,7 @@ data::SpeakerData read(const test::TemporaryDirectory& directory, const std::str
 
 std::string error_of(const std::string& text) {
   const test::TemporaryDirectory directory;
-  const std::string error = test::raised(ErrorKind::io, [&] { read(directory, text); });
+  const std::string error = test::error_text(ErrorKind::io, [&] { read(directory, text); });
   const std::string folder = directory.path().string() + "/";
   CHECK(error.starts_with(folder));
   return error.substr(folder.size());
@@ -86,7 +86,7 @@ TEST_CASE("manifest: errors name file and line") {
   CHECK(error_of(header + "1.wav|an\xFFna|train\n") ==
         "m.tsv:2: invalid UTF-8; got byte 0xff in column 9; hint: convert the file to UTF-8");
   CHECK(error_of(header + std::string("1.w\0v|anna|train\n", 17)) == "m.tsv:2: a NUL byte in column 4");
-  CHECK(test::raised(ErrorKind::io, [] { data::read_manifest("/nowhere/m.tsv"); }).starts_with("/nowhere/m.tsv: "));
+  CHECK(test::error_text(ErrorKind::io, [] { data::read_manifest("/nowhere/m.tsv"); }).starts_with("/nowhere/m.tsv: "));
 }
 
 TEST_CASE("speaker tree: folders are speakers, folders below them groups") {
@@ -115,7 +115,7 @@ TEST_CASE("speaker tree: errors") {
   const test::TemporaryDirectory directory;
   const std::string root = directory.path().string();
   const auto error = [](const std::string& path) {
-    return test::raised(ErrorKind::io, [&] { data::read_speaker_tree(path); });
+    return test::error_text(ErrorKind::io, [&] { data::read_speaker_tree(path); });
   };
   CHECK(error(root) == root + ": no sound file in it; expected <speaker>/…/<file>.wav, .flac, .ogg, …");
   CHECK(error(root + "/nothing").starts_with(root + "/nothing: cannot read the folders; "));

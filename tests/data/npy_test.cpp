@@ -8,9 +8,9 @@
 #include <iterator>
 #include <limits>
 
-#include "data/raises.h"
 #include "data/zip_bytes.h"
 #include "saw/autograd/ops/creation.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 using namespace saw;
@@ -42,11 +42,11 @@ class Files {
     return load_npy(path());
   }
   std::string error(const std::string& bytes) const {
-    return without_path(test::raised(ErrorKind::io, [&] { load(bytes); }));
+    return without_path(test::error_text(ErrorKind::io, [&] { load(bytes); }));
   }
   std::string npz_error(const std::string& bytes) const {
     test::write_file(path(), bytes);
-    return without_path(test::raised(ErrorKind::io, [&] { load_npz(path()); }));
+    return without_path(test::error_text(ErrorKind::io, [&] { load_npz(path()); }));
   }
   std::ptrdiff_t count() const {
     return std::distance(std::filesystem::directory_iterator(directory_.path()), std::filesystem::directory_iterator());
@@ -228,7 +228,8 @@ TEST_CASE("npy: files that are not what they should be") {
   CHECK(header("{1: 2}") == "the header goes on with \"1: 2}\"; expected a key");
   CHECK(header("{'descr': '<f4', 'fortran_order': False, 'shape': ()} x") ==
         "something follows the header's dict: \"x\"");
-  CHECK(test::raised(ErrorKind::io, [] { load_npy("/dev/null"); }) == "/dev/null: " + prefix + "not a regular file");
+  CHECK(test::error_text(ErrorKind::io, [] { load_npy("/dev/null"); }) ==
+        "/dev/null: " + prefix + "not a regular file");
 }
 
 TEST_CASE("npz: archives that are not what they should be") {
@@ -250,14 +251,14 @@ TEST_CASE("npz: archives that are not what they should be") {
 TEST_CASE("npy: what cannot be saved") {
   const Files files;
   const auto error = [&](const StateDict& arrays) {
-    return test::raised(ErrorKind::argument, [&] { save_npz(files.path(), arrays); });
+    return test::error_text(ErrorKind::argument, [&] { save_npz(files.path(), arrays); });
   };
   const Tensor x = scalar(1.0);
   CHECK(error({{"x", Tensor()}}) == "save_npz: array \"x\" is undefined");
   CHECK(error({{"", x}}) == "save_npz: an array has no name");
   CHECK(error({{"x", x}, {"x", x}}) == "save_npz: two arrays have the name \"x\"");
   CHECK(error({{"\xFF", x}}) == "save_npz: a name is not UTF-8; got \"\\xff\"");
-  CHECK(test::raised(ErrorKind::argument, [&] { save_npy(files.path(), Tensor()); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { save_npy(files.path(), Tensor()); }) ==
         "save_npy: the tensor is undefined");
   CHECK(files.count() == 0);
 }

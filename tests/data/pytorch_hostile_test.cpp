@@ -9,11 +9,11 @@
 #include <limits>
 
 #include "data/pytorch_pickles.h"
-#include "data/raises.h"
 #include "data/zip_bytes.h"
 #include "saw/autograd/base/memory.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/data/npy.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 using namespace saw;
@@ -38,9 +38,9 @@ TEST_CASE("pytorch: files of something else") {
         "not a PyTorch file: a zip archive without \"data.pkl\"");
   CHECK(files.error(zip_bytes({{"a/x", ""}, {"b/data.pkl", pickle("N")}})) ==
         "not a PyTorch file: a zip archive without \"a/data.pkl\"");
-  CHECK(test::raised(ErrorKind::io, [] { load_pytorch("/dev/null"); }) ==
+  CHECK(test::error_text(ErrorKind::io, [] { load_pytorch("/dev/null"); }) ==
         "/dev/null: not a PyTorch file: not a regular file");
-  CHECK(test::raised(ErrorKind::io, [&] { load_pytorch(files.path("missing")); }) ==
+  CHECK(test::error_text(ErrorKind::io, [&] { load_pytorch(files.path("missing")); }) ==
         files.path("missing") + ": cannot read; No such file or directory");
 }
 
@@ -57,7 +57,7 @@ TEST_CASE("pytorch: TorchScript modules are recognised") {
   CHECK_FALSE(data::is_torchscript(golden("tensor_legacy.pt")));
   test::write_file(files.path(), "PK\3\4");
   CHECK_FALSE(data::is_torchscript(files.path()));
-  CHECK(test::raised(ErrorKind::io, [&] { data::is_torchscript(files.path("missing")); }) ==
+  CHECK(test::error_text(ErrorKind::io, [&] { data::is_torchscript(files.path("missing")); }) ==
         files.path("missing") + ": cannot read; No such file or directory");
 }
 

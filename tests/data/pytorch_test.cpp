@@ -9,11 +9,11 @@
 #include <limits>
 
 #include "data/pytorch_pickles.h"
-#include "data/raises.h"
 #include "data/zip_bytes.h"
 #include "saw/autograd/base/memory.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/data/npy.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 using namespace saw;
@@ -156,7 +156,7 @@ TEST_CASE("pytorch: a checkpoint with an optimizer's state") {
 
 TEST_CASE("pytorch: what is not as it was asked for") {
   const auto error = [](const std::string& name, auto&& load) {
-    std::string text = test::raised(ErrorKind::io, [&] { load(golden(name)); });
+    std::string text = test::error_text(ErrorKind::io, [&] { load(golden(name)); });
     CHECK(text.starts_with(golden(name) + ": "));
     return text.substr(golden(name).size() + 2);
   };
@@ -165,7 +165,7 @@ TEST_CASE("pytorch: what is not as it was asked for") {
   CHECK(error("structure.pt", load_pytorch_state_dict) ==
         "the entry \"none\" is a None; expected tensors, or a dict of them as \"state_dict\" or \"model\"");
   const PytorchValue value = load_pytorch(golden("structure.pt"));
-  const auto wrong = [](ErrorKind kind, auto&& f) { return test::raised(kind, f); };
+  const auto wrong = [](ErrorKind kind, auto&& f) { return test::error_text(kind, f); };
   CHECK(wrong(ErrorKind::argument, [&] { value.tensor(); }) == "pytorch value: wrong kind; got dict; expected tensor");
   CHECK(wrong(ErrorKind::argument, [&] { value.at("int").string(); }) ==
         "pytorch value: wrong kind; got int; expected str");
@@ -336,16 +336,16 @@ TEST_CASE("pytorch: the same tensors give the same bytes, aligned as PyTorch ali
 TEST_CASE("pytorch: what cannot be saved") {
   const Files files;
   const auto error = [&](const StateDict& state) {
-    return test::raised(ErrorKind::argument, [&] { save_pytorch(files.path(), state); });
+    return test::error_text(ErrorKind::argument, [&] { save_pytorch(files.path(), state); });
   };
   const Tensor x = scalar(1.0);
   CHECK(error({{"x", Tensor()}}) == "save_pytorch: tensor \"x\" is undefined");
   CHECK(error({{"x", x}, {"y", x}, {"x", x}}) == "save_pytorch: two tensors have the name \"x\"");
   CHECK(error({{"\xFF", x}}) == "save_pytorch: a name is not UTF-8; got \"\\xff\"");
-  CHECK(test::raised(ErrorKind::argument, [&] { save_pytorch(files.path(), Tensor()); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { save_pytorch(files.path(), Tensor()); }) ==
         "save_pytorch: the tensor is undefined");
   CHECK(files.count() == 0);
-  CHECK(test::raised(ErrorKind::io, [&] { save_pytorch(files.path("missing/t.pt"), x); }) ==
+  CHECK(test::error_text(ErrorKind::io, [&] { save_pytorch(files.path("missing/t.pt"), x); }) ==
         files.path("missing/t.pt") + ": cannot write; No such file or directory");
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "data/raises.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 namespace test {
@@ -27,7 +27,7 @@ class ReadFiles {
   }
   // The error that loading these bytes raises, without the path before it.
   std::string error(const std::string& bytes) const {
-    std::string text = raised(saw::ErrorKind::io, [&] { load(bytes); });
+    std::string text = error_text(saw::ErrorKind::io, [&] { load(bytes); });
     CHECK(text.starts_with(path() + ": "));
     text.erase(0, path().size() + 2);
     CHECK(text.find('\n') == std::string::npos);

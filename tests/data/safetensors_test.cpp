@@ -9,10 +9,10 @@
 #include <iterator>
 #include <limits>
 
-#include "data/raises.h"
 #include "data/read_files.h"
 #include "saw/autograd/base/memory.h"
 #include "saw/autograd/ops/creation.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 using namespace saw;
@@ -168,7 +168,7 @@ TEST_CASE("safetensors: headers with spaces, other orders and unaligned data are
 TEST_CASE("safetensors: what cannot be saved") {
   const Files files;
   const auto error = [&](const StateDict& state, const std::map<std::string, std::string>& metadata = {}) {
-    return test::raised(ErrorKind::argument, [&] { save_safetensors(files.path(), state, metadata); });
+    return test::error_text(ErrorKind::argument, [&] { save_safetensors(files.path(), state, metadata); });
   };
   const Tensor x = scalar(1.0);
   CHECK(error({{"x", Tensor()}}) == "save_safetensors: tensor \"x\" is undefined");
@@ -180,7 +180,7 @@ TEST_CASE("safetensors: what cannot be saved") {
       error({}, {{"key", std::string(100'000'001, 'x')}}).starts_with("save_safetensors: names and metadata too long"));
   CHECK(files.count() == 0);
   const std::string missing = files.directory() / "missing/t.safetensors";
-  CHECK(test::raised(ErrorKind::io, [&] {
+  CHECK(test::error_text(ErrorKind::io, [&] {
           save_safetensors(missing, {{"x", x}});
         }) == missing + ": cannot write; No such file or directory");
 }
@@ -208,7 +208,7 @@ TEST_CASE("safetensors: files that are cut short or too long") {
                                                         std::to_string(length) + " bytes; expected at most 100000000");
   CHECK(files.error(bytes_of(std::uint64_t{99'999'999}) + header).starts_with(prefix + "the header is cut short"));
   CHECK(files.error(file_of("")).starts_with(prefix + "the header does not begin with {"));
-  CHECK(test::raised(ErrorKind::io, [] { load_safetensors("/dev/null"); }) ==
+  CHECK(test::error_text(ErrorKind::io, [] { load_safetensors("/dev/null"); }) ==
         "/dev/null: not a safetensors file: not a regular file");
 }
 

@@ -9,7 +9,7 @@
 #include <numeric>
 #include <set>
 
-#include "data/raises.h"
+#include "support/errors.h"
 
 using namespace saw;
 using Numbers = std::vector<std::int64_t>;
@@ -66,7 +66,7 @@ TEST_CASE("splits: a group in two splits is an error that names group and splits
   data.utterances[0].split = "train";  // what no split says already
   data::check_groups(data);
   data.utterances[2].split = "test";
-  CHECK(test::raised(ErrorKind::argument, [&] { data::check_groups(data); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::check_groups(data); }) ==
         "check_groups: group \"video1\" is in two splits; got \"u0\" in train and \"u2\" in test");
 }
 
@@ -130,14 +130,14 @@ TEST_CASE("splits: errors") {
   data::SpeakerData data = make_data({{0, "a"}, {0, ""}});
   const Numbers numbers = all(data);
   const auto raised = [&](ErrorKind kind, const Numbers& which, double fraction) {
-    return test::raised(kind, [&] { data::hold_out_utterances(data, which, {.fraction = fraction}); });
+    return test::error_text(kind, [&] { data::hold_out_utterances(data, which, {.fraction = fraction}); });
   };
   CHECK(raised(ErrorKind::argument, numbers, 1.0) == "hold_out: fraction; got 1; expected at least 0 and below 1");
   raised(ErrorKind::argument, numbers, -0.1);
   raised(ErrorKind::argument, numbers, std::numeric_limits<double>::quiet_NaN());
   CHECK(raised(ErrorKind::index, {0, 2}, 0.1) ==
         "hold_out: number of an utterance out of range; got 2; expected 0 to 1");
-  CHECK(test::raised(ErrorKind::argument, [&] { data::hold_out_groups(data, numbers); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::hold_out_groups(data, numbers); }) ==
         "hold_out_groups: \"u1\" has no group; hint: hold_out_utterances needs none");
   data.utterances[0].speaker = -1;
   CHECK(raised(ErrorKind::argument, numbers, 0.1) == "hold_out: speaker of \"u0\" is not known; got -1");

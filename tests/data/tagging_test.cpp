@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <set>
 
-#include "data/raises.h"
 #include "saw/data/summary.h"
 #include "saw/data/utf8.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 using namespace saw;
@@ -53,7 +53,7 @@ TEST_CASE("tagging: vocabularies of a corpus") {
   CHECK(all.words.size() == 7);
   CHECK(all.words.word(all.word_id("Saw")) == "Saw");
   CHECK(all.characters.text() == "\\padding\n\\unknown\na\nw\ns\n");
-  CHECK(test::raised(ErrorKind::io, [] {
+  CHECK(test::error_text(ErrorKind::io, [] {
           data::TaggingVocabularies(corpus_of({{{"a"}, {}}}));
         }) == "c.conllu: no word has a tag; expected a tagged corpus");
 }
@@ -68,7 +68,7 @@ TEST_CASE("tagging: vocabularies are saved and loaded") {
   CHECK((loaded.characters == saved.characters));
   CHECK((loaded.tags == saved.tags));
   std::filesystem::remove(path + "/tags.txt");
-  CHECK(test::raised(ErrorKind::io, [&] { data::TaggingVocabularies::load(path); }) ==
+  CHECK(test::error_text(ErrorKind::io, [&] { data::TaggingVocabularies::load(path); }) ==
         path + "/tags.txt: cannot read; No such file or directory");
 }
 
@@ -148,7 +148,7 @@ TEST_CASE("tagging: no sentences, empty sentences, one sentence to be tagged") {
   const data::TaggingBatch batch = data::tagging_batch({"I", "saw"}, vocabularies);
   CHECK(lengths(batch.sentences) == Numbers{2});
   CHECK(numbers(batch.words) == Numbers{0, 1});
-  CHECK(test::raised(ErrorKind::argument, [&] {
+  CHECK(test::error_text(ErrorKind::argument, [&] {
           data::tagging_batch({"I", ""}, vocabularies);
         }) == "tagging corpus: sentence 0 has an empty word");
 }
@@ -157,18 +157,18 @@ TEST_CASE("tagging: a tag that training has not seen") {
   const data::TaggingVocabularies vocabularies(small_corpus());
   const data::Corpus corpus = data::parse_conllu(
       "# text = x\n1\tI\t_\tPRON\t_\t_\t_\t_\t_\t_\n2\twow\t_\tINTJ\t_\t_\t_\t_\t_\t_\n\n", "dev.conllu");
-  CHECK(test::raised(ErrorKind::io, [&] { data::TaggingCorpus(corpus, vocabularies); }) ==
+  CHECK(test::error_text(ErrorKind::io, [&] { data::TaggingCorpus(corpus, vocabularies); }) ==
         "dev.conllu:3: a tag that training has not seen; got \"INTJ\" for \"wow\"; expected one of DET NOUN PRON VERB "
         "ADJ");
 }
 
 TEST_CASE("tagging: misuse") {
   const data::TaggingVocabularies vocabularies(small_corpus());
-  CHECK(test::raised(ErrorKind::argument, [&] {
+  CHECK(test::error_text(ErrorKind::argument, [&] {
           data::TaggingCorpus(corpus_of({{{"a", "b"}, {"DET"}}}), vocabularies);
         }) == "tagging corpus: tags of sentence 0; got 1; expected one for each of 2 words");
   const data::TaggingCorpus corpus(small_corpus(), vocabularies);
-  CHECK(test::raised(ErrorKind::index, [&] {
+  CHECK(test::error_text(ErrorKind::index, [&] {
           corpus.batch(Numbers{0, 3});
         }) == "tagging corpus: sentence number; got 3; expected 0 to 2");
 }

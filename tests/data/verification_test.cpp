@@ -6,8 +6,8 @@
 #include <cmath>
 #include <limits>
 
-#include "data/raises.h"
 #include "saw/autograd/base/random.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 using namespace saw;
@@ -144,15 +144,15 @@ TEST_CASE("verification: two normal distributions have the rate that theory says
 
 TEST_CASE("verification: bad scores") {
   const auto error = [](const std::vector<double>& scores, const std::vector<bool>& is_target) {
-    test::raised(ErrorKind::argument, [&] { min_detection_cost(scores, is_target); });
-    return test::raised(ErrorKind::argument, [&] { equal_error_rate(scores, is_target); });
+    test::error_text(ErrorKind::argument, [&] { min_detection_cost(scores, is_target); });
+    return test::error_text(ErrorKind::argument, [&] { equal_error_rate(scores, is_target); });
   };
   CHECK(error({1, 2}, {true}) == "equal_error_rate: as many scores as answers are needed; got 2 and 1");
   CHECK(error({}, {}) == "equal_error_rate: trials of both kinds are needed; got 0 targets and 0 others");
   CHECK(error({1, 2}, {true, true}) == "equal_error_rate: trials of both kinds are needed; got 2 targets and 0 others");
   CHECK(error({1, std::nan("")}, {true, false}) == "equal_error_rate: the score of trial 1 is NaN");
   const auto cost = [](const data::DetectionCostOptions& options) {
-    return test::raised(ErrorKind::argument, [&] {
+    return test::error_text(ErrorKind::argument, [&] {
       min_detection_cost(std::vector<double>{1, 0}, {true, false}, options);
     });
   };
@@ -183,7 +183,7 @@ TEST_CASE("verification: trials in VoxCeleb's and in Kaldi's form") {
   CHECK(kaldi[0].target);
   CHECK_FALSE(kaldi[1].target);
 
-  const auto error = [&](const std::string& text) { return test::raised(ErrorKind::io, [&] { read(text); }); };
+  const auto error = [&](const std::string& text) { return test::error_text(ErrorKind::io, [&] { read(text); }); };
   CHECK(error("") == file + ": no trial in it");
   CHECK(error("1 a\n") ==
         file +

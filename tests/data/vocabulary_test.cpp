@@ -2,8 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "data/raises.h"
 #include "saw/data/file.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 using namespace saw;
@@ -24,7 +24,7 @@ std::vector<std::string> words_of(const Vocabulary& vocabulary) {
 }
 
 std::string parse_error(std::string_view text) {
-  return test::raised(ErrorKind::io, [&] { Vocabulary::parse(text, "v.txt"); });
+  return test::error_text(ErrorKind::io, [&] { Vocabulary::parse(text, "v.txt"); });
 }
 
 }  // namespace
@@ -62,11 +62,11 @@ TEST_CASE("vocabulary: cut-off and special entries") {
 
   const Vocabulary closed(counter, {.unknown = false});
   CHECK(words_of(closed) == std::vector<std::string>{"c", "b", "a"});
-  CHECK(test::raised(ErrorKind::argument, [&] { closed.id("d\n"); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { closed.id("d\n"); }) ==
         "vocabulary: a word is not in it; got \"d\\x0a\"; expected one of 3 entries: c, b, a");
-  CHECK(test::raised(ErrorKind::index, [&] { closed.word(3); }) ==
+  CHECK(test::error_text(ErrorKind::index, [&] { closed.word(3); }) ==
         "vocabulary: id out of range; got 3; expected 0 to 2");
-  CHECK(test::raised(ErrorKind::index, [&] { closed.word(-1); }) ==
+  CHECK(test::error_text(ErrorKind::index, [&] { closed.word(-1); }) ==
         "vocabulary: id out of range; got -1; expected 0 to 2");
 }
 
@@ -81,14 +81,14 @@ TEST_CASE("vocabulary: a word that looks like a special entry is a word") {
 }
 
 TEST_CASE("vocabulary: words that cannot be") {
-  CHECK(test::raised(ErrorKind::argument, [] {
+  CHECK(test::error_text(ErrorKind::argument, [] {
           Vocabulary(std::vector<std::string>{"a", "a"});
         }) == "vocabulary: a word is given twice; got \"a\"");
-  CHECK(test::raised(ErrorKind::argument, [] { Vocabulary(std::vector<std::string>{""}); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [] { Vocabulary(std::vector<std::string>{""}); }) ==
         "vocabulary: a word is empty");
-  CHECK(test::raised(ErrorKind::argument, [] { Vocabulary(std::vector<std::string>{"a\xFF"}); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [] { Vocabulary(std::vector<std::string>{"a\xFF"}); }) ==
         "vocabulary: a word is not UTF-8; got \"a\\xff\"");
-  CHECK(test::raised(ErrorKind::argument, [] { Vocabulary(data::Counter(), {.minimum_count = 0}); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [] { Vocabulary(data::Counter(), {.minimum_count = 0}); }) ==
         "vocabulary: minimum_count; got 0; expected at least 1");
 }
 
@@ -122,6 +122,6 @@ TEST_CASE("vocabulary: malformed files are refused with file and line") {
   CHECK(parse_error("a\n\\unknown\n").starts_with("v.txt:2: a special entry out of its place"));
   CHECK(parse_error("\\unknown\n\\padding\n").starts_with("v.txt:2: a special entry out of its place"));
   CHECK(parse_error("\\unknown\n\\unknown\n").starts_with("v.txt:2: a special entry out of its place"));
-  CHECK(test::raised(ErrorKind::io, [] { Vocabulary::load("/nowhere/v.txt"); }) ==
+  CHECK(test::error_text(ErrorKind::io, [] { Vocabulary::load("/nowhere/v.txt"); }) ==
         "/nowhere/v.txt: cannot read; No such file or directory");
 }

@@ -10,6 +10,7 @@
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/nn/losses.h"
+#include "support/errors.h"
 #include "support/golden.h"
 
 using namespace saw;
@@ -91,50 +92,36 @@ TEST_CASE("binary cross entropy equals PyTorch") {
 }
 
 TEST_CASE("losses refuse what would be broadcast") {
-  const auto message = [](const std::function<void()>& call, ErrorKind kind) {
-    try {
-      call();
-    } catch (const Error& error) {
-      CHECK(error.kind() == kind);
-      return std::string(error.what());
-    }
-    return std::string("nothing thrown");
-  };
-  CHECK_EQ(message(
-               [] {
-                 nn::mse(zeros({4, 1}), zeros({4}));
-               },
-               ErrorKind::shape),
+  CHECK_EQ(test::error_text(ErrorKind::shape,
+                            [] {
+                              nn::mse(zeros({4, 1}), zeros({4}));
+                            }),
            "mse: the target has another shape than the input; got (4,); expected (4, 1); reshape one of them");
-  CHECK_EQ(message([] { nn::mse(zeros({4}), zeros({4}, float64)); }, ErrorKind::dtype),
+  CHECK_EQ(test::error_text(ErrorKind::dtype, [] { nn::mse(zeros({4}), zeros({4}, float64)); }),
            "mse: the target has another dtype than the input; got float64; expected float32");
   CHECK_EQ(
-      message(
-          [] {
-            nn::binary_cross_entropy_with_logits(zeros({4, 2}), zeros({4, 1}));
-          },
-          ErrorKind::shape),
+      test::error_text(ErrorKind::shape,
+                       [] {
+                         nn::binary_cross_entropy_with_logits(zeros({4, 2}), zeros({4, 1}));
+                       }),
       "binary_cross_entropy_with_logits: the target has another shape than the input; got (4, 1); expected (4, 2); "
       "reshape one of them");
   CHECK_EQ(
-      message(
-          [] {
-            nn::binary_cross_entropy_with_logits(zeros({4, 2}), zeros({4, 2}), {.pos_weight = zeros({4})});
-          },
-          ErrorKind::shape),
+      test::error_text(ErrorKind::shape,
+                       [] {
+                         nn::binary_cross_entropy_with_logits(zeros({4, 2}), zeros({4, 2}), {.pos_weight = zeros({4})});
+                       }),
       "binary_cross_entropy_with_logits: pos_weight does not fit; got (4,); expected one number for each column of "
       "the input (4, 2)");
-  CHECK_EQ(message(
-               [] {
-                 nn::nll(zeros({2, 3}), tensor(std::vector<std::int64_t>{0, 3}));
-               },
-               ErrorKind::index),
+  CHECK_EQ(test::error_text(ErrorKind::index,
+                            [] {
+                              nn::nll(zeros({2, 3}), tensor(std::vector<std::int64_t>{0, 3}));
+                            }),
            "nll: a target is no class; got 3 at row 1; expected 0 … 2, or -100 to ignore a row");
-  CHECK_EQ(message(
-               [] {
-                 nn::nll(zeros({2, 3}), tensor(std::vector<std::int64_t>{0}));
-               },
-               ErrorKind::shape),
+  CHECK_EQ(test::error_text(ErrorKind::shape,
+                            [] {
+                              nn::nll(zeros({2, 3}), tensor(std::vector<std::int64_t>{0}));
+                            }),
            "nll: targets do not fit; got (1,); expected (2,) for input (2, 3)");
 }
 

@@ -17,6 +17,7 @@
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/nn/nn.h"
+#include "support/errors.h"
 #include "support/files.h"
 #include "support/golden.h"
 
@@ -216,19 +217,10 @@ TEST_CASE("orthogonal gives orthonormal rows or columns") {
 }
 
 TEST_CASE("initialisers refuse what makes no sense") {
-  const auto message = [](const std::function<void()>& call, ErrorKind kind) {
-    try {
-      call();
-    } catch (const Error& error) {
-      CHECK(error.kind() == kind);
-      return std::string(error.what());
-    }
-    return std::string("nothing thrown");
-  };
-  CHECK_EQ(message([] { nn::init::xavier_uniform(zeros({4})); }, ErrorKind::shape),
+  CHECK_EQ(test::error_text(ErrorKind::shape, [] { nn::init::xavier_uniform(zeros({4})); }),
            "xavier_uniform: needs fans in and out; got shape (4,); expected (out, in) or (out, in, kernel…)");
-  CHECK_EQ(message([] { nn::init::uniform(zeros({4}), 1.0, 0.0); }, ErrorKind::argument),
+  CHECK_EQ(test::error_text(ErrorKind::argument, [] { nn::init::uniform(zeros({4}), 1.0, 0.0); }),
            "uniform: an empty range; got 1 to 0; expected low ≤ high");
-  CHECK_EQ(message([] { nn::init::normal(zeros({4}), 0.0, -1.0); }, ErrorKind::argument),
+  CHECK_EQ(test::error_text(ErrorKind::argument, [] { nn::init::normal(zeros({4}), 0.0, -1.0); }),
            "normal: the standard deviation must not be negative; got -1");
 }

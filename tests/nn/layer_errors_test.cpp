@@ -10,23 +10,14 @@
 #include "saw/autograd/base/error.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/nn/nn.h"
+#include "support/errors.h"
 
 using namespace saw;
 
 namespace {
 
-std::string message(const std::function<void()>& call, ErrorKind kind) {
-  try {
-    call();
-  } catch (const Error& error) {
-    CHECK(error.kind() == kind);
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
-std::string bad_argument(const std::function<void()>& call) { return message(call, ErrorKind::argument); }
-std::string bad_shape(const std::function<void()>& call) { return message(call, ErrorKind::shape); }
+std::string bad_argument(const std::function<void()>& call) { return test::error_text(ErrorKind::argument, call); }
+std::string bad_shape(const std::function<void()>& call) { return test::error_text(ErrorKind::shape, call); }
 
 }  // namespace
 
@@ -75,8 +66,9 @@ TEST_CASE("layers refuse input of another width") {
            }),
            "SinusoidalPositions: input does not fit; got (3, 4); expected (2, 4) for Segments(lengths 2; rows 2)");
   CHECK(bad_shape([] { nn::Linear(3, 2).forward(zeros({2, 4})); }).find("linear: ") == 0);
-  CHECK(message([] { nn::Embedding(4, 2).forward(tensor(std::vector<std::int64_t>{4})); }, ErrorKind::index)
-            .find("embedding: ") == 0);
+  CHECK(test::error_text(ErrorKind::index, [] {
+          nn::Embedding(4, 2).forward(tensor(std::vector<std::int64_t>{4}));
+        }).find("embedding: ") == 0);
 }
 
 TEST_CASE("a bias of attention moves its scores") {

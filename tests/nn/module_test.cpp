@@ -12,6 +12,7 @@
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/tape/engine.h"
 #include "saw/nn/nn.h"
+#include "support/errors.h"
 #include "support/golden.h"
 
 using namespace saw;
@@ -53,16 +54,6 @@ std::vector<std::string> names(const StateDict& state) {
   return result;
 }
 
-std::string argument_error(const std::function<void()>& call, ErrorKind kind = ErrorKind::argument) {
-  try {
-    call();
-  } catch (const Error& error) {
-    CHECK(error.kind() == kind);
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
 using Names = std::vector<std::string>;
 
 }  // namespace
@@ -92,7 +83,7 @@ TEST_CASE("names follow the tree, own parameters first, in the order of creation
 
 TEST_CASE("names that are empty, dotted or taken are refused") {
   const auto refused = [](const std::function<void(Built&)>& build) {
-    return argument_error([&] { Built module(build); });
+    return test::error_text(ErrorKind::argument, [&] { Built module(build); });
   };
   CHECK_EQ(refused([](Built& m) { m.param("", {1}, nn::init::zeros()); }),
            "Built: a name must not be empty and has no dots; got \"\"");
@@ -147,7 +138,9 @@ TEST_CASE("a state that does not fit is refused whole, with every name") {
     if (name == "layers.0.bias") name = "layers.0.offset";
     if (name == "words.weight") name = "word.weight";
   }
-  const auto load = [&](bool strict) { return argument_error([&] { tagger.load_state_dict(state, strict); }); };
+  const auto load = [&](bool strict) {
+    return test::error_text(ErrorKind::argument, [&] { tagger.load_state_dict(state, strict); });
+  };
   CHECK_EQ(
       load(true),
       "load_state_dict: the state does not fit this Tagger; missing: words.weight, layers.0.bias; unexpected: "
@@ -213,12 +206,12 @@ TEST_CASE("tied parameters are one parameter under two names") {
   for (std::int64_t r = 0; r < 7; ++r) expected.select(0, 3).add_(table.select(0, r));
   CHECK_EQ(test::difference(model.words.weight.grad(), expected, 1e-12, 1e-12), "");
 
-  CHECK_EQ(argument_error([&] { model.tags.tie("bias", zeros({7})); }), "tie: Linear has no parameter \"bias\"");
-  CHECK_EQ(argument_error(
-               [&] {
-                 model.tags.tie("weight", zeros({4, 7}, float64));
-               },
-               ErrorKind::shape),
+  CHECK_EQ(test::error_text(ErrorKind::argument, [&] { model.tags.tie("bias", zeros({7})); }),
+           "tie: Linear has no parameter \"bias\"");
+  CHECK_EQ(test::error_text(ErrorKind::shape,
+                            [&] {
+                              model.tags.tie("weight", zeros({4, 7}, float64));
+                            }),
            "tie: parameter \"weight\" of Linear does not fit; got float64 (4, 7); expected float64 (7, 4)");
 }
 
@@ -240,7 +233,7 @@ TEST_CASE("to converts floating tensors alone and keeps values") {
   const Tensor same = counter.rate;
   counter.to(float64);
   CHECK(same.is_same(counter.rate));
-  CHECK_EQ(argument_error([&] { counter.to(int64); }, ErrorKind::dtype),
+  CHECK_EQ(test::error_text(ErrorKind::dtype, [&] { counter.to(int64); }),
            "to: parameters are floating point; got int64; expected float32 or float64");
 }
 
@@ -262,7 +255,7 @@ TEST_CASE("anomalies name the module") {
   }
   const AnomalyGuard anomaly;
   const std::string message =
-      argument_error([&] { tagger.forward(tensor(std::vector<std::int64_t>{1})); }, ErrorKind::autograd);
+      test::error_text(ErrorKind::autograd, [&] { tagger.forward(tensor(std::vector<std::int64_t>{1})); });
   CHECK(message.find("layers.1") != std::string::npos);
 }
 

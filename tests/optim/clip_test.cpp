@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "optim/golden.h"
+#include "support/tensors.h"
 
 namespace {
 
@@ -63,7 +64,6 @@ TEST_SUITE("clipping") {
   TEST_CASE("any norm, over many chunks, with one thread as with two") {
     Generator generator(3);
     const Tensor large = randn({50, 997}, generator), small = randn({13}, generator, float64);
-    const int before = num_threads();
     for (const double p : {1.0, 2.0, 3.5, infinity}) {
       CAPTURE(p);
       double expected = 0;
@@ -74,7 +74,7 @@ TEST_SUITE("clipping") {
       std::vector<double> norms;
       std::vector<std::vector<float>> clipped;
       for (const int threads : {1, 2}) {
-        set_num_threads(threads);
+        const test::Threads scope(threads);
         const TensorList parameters = {leaf_with_gradient(large), leaf_with_gradient(small)};
         norms.push_back(clip_grad_norm(parameters, 0.5, p));
         clipped.push_back(parameters[0].grad().to_vector<float>());
@@ -85,7 +85,6 @@ TEST_SUITE("clipping") {
       CHECK(norms[0] == norms[1]);
       CHECK(clipped[0] == clipped[1]);
     }
-    set_num_threads(before);
   }
 
   TEST_CASE("gradients of float32 whose squares float32 could not hold") {

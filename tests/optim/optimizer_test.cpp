@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "optim/golden.h"
+#include "support/errors.h"
+#include "support/tensors.h"
 
 namespace {
 
@@ -76,23 +78,6 @@ std::vector<std::string> keys(const StateDict& state) {
   return names;
 }
 
-struct Threads {
-  explicit Threads(int count) { set_num_threads(count); }
-  ~Threads() { set_num_threads(before); }
-  int before = num_threads();
-};
-
-/// The message that f() throws with, which must be an Error of that kind.
-std::string message_of(ErrorKind kind, const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    CHECK(error.kind() == kind);
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 }  // namespace
 
 TEST_SUITE("optimizers") {
@@ -100,7 +85,7 @@ TEST_SUITE("optimizers") {
     for (const Build& build : builds()) {
       std::vector<TensorList> results;
       for (const int threads : {1, 2, 3}) {
-        const Threads scope(threads);
+        const test::Threads scope(threads);
         const TensorList parameters = many_parameters();
         const auto optimizer = build(parameters);
         CAPTURE(optimizer->name());
@@ -200,13 +185,13 @@ TEST_SUITE("optimizers") {
     state.emplace_back("exp_avg.weight", zeros({2, 3}));
     state.push_back(state[0]);
     CHECK(
-        message_of(ErrorKind::argument, [&] { sgd.load_state_dict(state); }) ==
+        test::error_text(ErrorKind::argument, [&] { sgd.load_state_dict(state); }) ==
         "SGD.load_state_dict: the state does not fit; missing: step_count; unexpected: exp_avg.weight; there twice: "
         "learning_rate.0; mismatched: momentum_buffer.weight (got float32 (3, 2); expected float32 (2, 3)), step.bias "
         "(got float32 (); expected int64 ())");
     StateDict negative = good;
     negative[1].second = scalar(-0.1, float64);
-    CHECK(message_of(ErrorKind::argument, [&] { sgd.load_state_dict(negative); }) ==
+    CHECK(test::error_text(ErrorKind::argument, [&] { sgd.load_state_dict(negative); }) ==
           "SGD.load_state_dict: learning_rate.0 must be finite and not negative; got -0.1");
     CHECK(identical(sgd.state_dict(), good));
   }
@@ -352,7 +337,7 @@ TEST_SUITE("optimizers") {
 
   TEST_CASE("errors of construction") {
     const Tensor a = leaf(ones({2})), b = leaf(ones({2, 3}));
-    const auto message = [](auto f) { return message_of(ErrorKind::argument, f); };
+    const auto message = [](auto f) { return test::error_text(ErrorKind::argument, f); };
     CHECK(message([&] { SGD sgd(TensorList{}); }) ==
           "SGD: there are no parameters; got an empty list; expected model.parameters()");
     CHECK(message([&] { SGD sgd(std::vector<ParameterGroup<SGDOptions>>{}); }) ==
@@ -374,13 +359,13 @@ TEST_SUITE("optimizers") {
     CHECK(message([&] { Adagrad adagrad({turned}); }) ==
           "Adagrad: parameter \"parameter.0\" is not contiguous; got shape (3, 2) with strides (1, 3); pass the tensor "
           "that it is a view of, or contiguous()");
-    CHECK(message_of(ErrorKind::dtype, [&] { SGD sgd({arange(3)}); }) ==
+    CHECK(test::error_text(ErrorKind::dtype, [&] { SGD sgd({arange(3)}); }) ==
           "SGD: parameter \"parameter.0\" is not floating point; got int64; expected float32 or float64");
   }
 
   TEST_CASE("options out of range") {
     const TensorList p = {leaf(ones({2}))};
-    const auto message = [](auto f) { return message_of(ErrorKind::argument, f); };
+    const auto message = [](auto f) { return test::error_text(ErrorKind::argument, f); };
     CHECK(message([&] { SGD sgd(p, {.learning_rate = -1}); }) ==
           "SGD: learning_rate is out of range; got -1; expected at least 0");
     CHECK(message([&] { AdamW adam(p, {.beta1 = 1.0}); }) ==

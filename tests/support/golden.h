@@ -4,6 +4,7 @@
 
 #include "saw/autograd/base/segments.h"
 #include "saw/autograd/state_dict.h"
+#include "support/tensors.h"
 
 namespace test {
 
@@ -23,10 +24,6 @@ class Golden {
  private:
   saw::StateDict tensors_;
 };
-
-// Empty if shapes and dtypes are equal and |actual - expected| <= absolute + relative * |expected| everywhere (NaN is
-// never close); else what differs, with the worst element.
-std::string difference(const saw::Tensor& actual, const saw::Tensor& expected, double relative, double absolute);
 
 // The largest magnitude in a tensor; 0 for an empty one.
 double largest(const saw::Tensor& tensor);

@@ -68,6 +68,31 @@ Tensor every_second(const Tensor& x, std::int64_t axis) {
   return saw::slice(saw::reshape(pairs, doubled), axis, 1, doubled[static_cast<std::size_t>(axis)], 2);
 }
 
+/// What differs most in units of what is allowed.
+std::string worst_difference(const Tensor& got, const Tensor& expected, double relative, double absolute) {
+  if (got.defined() != expected.defined())
+    return fmt::format("got {}; expected {}", got.defined() ? "a tensor" : "undefined",
+                       expected.defined() ? "a tensor" : "undefined");
+  if (!got.defined()) return "";
+  if (got.shape() != expected.shape()) return fmt::format("got shape {}; expected {}", got.shape(), expected.shape());
+  const auto a = numbers(got), b = numbers(expected);
+  const bool exact = !saw::is_floating(got.dtype()) || !saw::is_floating(expected.dtype());
+  double worst = 0.0;
+  std::string text;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) continue;
+    const double allowed = exact ? 0.0 : absolute + relative * std::abs(b[i]), error = std::abs(a[i] - b[i]);
+    if (error <= allowed && std::isfinite(error)) continue;
+    // More than 1; infinite where nothing is allowed, or one of the two is not finite.
+    const double excess = std::isfinite(error) ? error / allowed : std::numeric_limits<double>::infinity();
+    if (excess <= worst) continue;
+    worst = excess;
+    text = fmt::format("at {} of {}: got {:.17g}; expected {:.17g}; difference {:.3g}, allowed {:.3g}",
+                       index_text(got.shape(), i), got.shape(), a[i], b[i], error, allowed);
+  }
+  return text;
+}
+
 }  // namespace
 
 bool same_bits(const Tensor& a, const Tensor& b) {
@@ -96,25 +121,17 @@ double magnitude(const Tensor& x) {
 }
 
 std::string difference(const Tensor& got, const Tensor& expected, double allowed) {
-  if (got.defined() != expected.defined())
-    return fmt::format("got {}; expected {}", got.defined() ? "a tensor" : "undefined",
-                       expected.defined() ? "a tensor" : "undefined");
-  if (!got.defined()) return "";
-  if (got.shape() != expected.shape()) return fmt::format("got shape {}; expected {}", got.shape(), expected.shape());
-  const auto a = numbers(got), b = numbers(expected);
-  const bool exact = !saw::is_floating(got.dtype()) || !saw::is_floating(expected.dtype());
-  double worst = 0.0;
-  std::string text;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) continue;
-    double error = std::abs(a[i] - b[i]);
-    if (!std::isfinite(error)) error = std::numeric_limits<double>::infinity();
-    if (error <= worst || (!exact && error <= allowed)) continue;
-    worst = error;
-    text = fmt::format("at {} of {}: got {:.17g}; expected {:.17g}; difference {:.3g}, allowed {:.3g}",
-                       index_text(got.shape(), i), got.shape(), a[i], b[i], error, exact ? 0.0 : allowed);
+  return worst_difference(got, expected, 0.0, allowed);
+}
+
+std::string difference(const Tensor& got, const Tensor& expected, double relative, double absolute) {
+  if (got.defined() && expected.defined()) {
+    if (got.dtype() != expected.dtype()) return fmt::format("got {}; expected {}", got.dtype(), expected.dtype());
+    for (const Tensor& x : {got, expected})
+      for (const double value : numbers(x))
+        if (std::isnan(value)) return "there is NaN";
   }
-  return text;
+  return worst_difference(got, expected, relative, absolute);
 }
 
 Tensor transposed(const Tensor& x) {
@@ -139,15 +156,6 @@ std::size_t resident_bytes() {
   std::size_t total = 0, resident = 0;
   statm >> total >> resident;
   return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-}
-
-std::string error_text(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 }  // namespace test

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "saw/autograd/base/parallel.h"
 #include "saw/autograd/tape/tensor.h"
+#include "support/errors.h"
 
 // What tests of tensors share: comparisons, numbers of threads, and other memory layouts for the same values.
 
@@ -35,6 +35,8 @@ double magnitude(const saw::Tensor& x);
 // "" when shapes are equal and |got − expected| ≤ allowed everywhere (NaN beside NaN and infinity beside the same
 // infinity are equal; bools and integers must be equal), else where and how they differ. Dtypes may differ.
 std::string difference(const saw::Tensor& got, const saw::Tensor& expected, double allowed);
+// The same with |got − expected| ≤ absolute + relative · |expected|, for tensors of one dtype without NaN.
+std::string difference(const saw::Tensor& got, const saw::Tensor& expected, double relative, double absolute);
 
 // The same values as x on the tape, in other layouts. What lies between the elements is NaN (an impossible index for
 // integers), so that reading it shows.
@@ -56,8 +58,5 @@ constexpr bool sanitized() {
   return false;
 #endif
 }
-
-// The text of the saw::Error that `call` throws; "nothing was thrown" or the text of another exception otherwise.
-std::string error_text(const std::function<void()>& call);
 
 }  // namespace test

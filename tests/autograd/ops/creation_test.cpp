@@ -24,12 +24,7 @@ using saw::Shape;
 using saw::Tensor;
 
 bool throws(saw::ErrorKind kind, const std::string& text, const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const saw::Error& error) {
-    return error.kind() == kind && std::string(error.what()).find(text) == 0;
-  }
-  return false;
+  return test::error_text(kind, call).starts_with(text);
 }
 
 TEST_CASE("creation: constants") {

@@ -22,20 +22,11 @@ using saw::ErrorKind;
 using saw::Shape;
 using saw::Tensor;
 using test::error_text;
+using test::kind_of;
 
 using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
 using Integers = std::vector<std::int64_t>;
-
-ErrorKind kind_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const saw::Error& error) {
-    return error.kind();
-  }
-  FAIL("nothing was thrown");
-  return ErrorKind::internal;
-}
 
 TEST_CASE("tensor: undefined") {
   const Tensor x;

@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "data/raises.h"
 #include "saw/autograd/base/random.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/data/file.h"
+#include "support/errors.h"
 #include "support/files.h"
 #include "support/golden.h"
 
@@ -59,7 +59,7 @@ class Files {
 };
 
 std::string read_error(const std::string& path) {
-  const std::string text = test::raised(ErrorKind::io, [&] { data::read_audio(path); });
+  const std::string text = test::error_text(ErrorKind::io, [&] { data::read_audio(path); });
   REQUIRE(text.rfind(path + ": ", 0) == 0);
   CHECK(text.find('\n') == std::string::npos);
   return text.substr(path.size() + 2);
@@ -91,15 +91,15 @@ TEST_CASE("audio: a failed write leaves what was there") {
   const Files files;
   const std::string path = files("old");
   const std::vector<float> samples{0.0F, std::numeric_limits<float>::infinity()};
-  CHECK(test::raised(ErrorKind::argument, [&] {
+  CHECK(test::error_text(ErrorKind::argument, [&] {
           data::write_wav(path, {tensor(samples), 8000});
         }) == "write_wav: sample 1 is NaN or infinite");
-  CHECK(test::raised(ErrorKind::argument, [&] {
+  CHECK(test::error_text(ErrorKind::argument, [&] {
           data::write_wav(path, {zeros({1}, float32), 0});
         }) == "write_wav: the sample rate does not fit the format; got 0; expected 1 to 2^31 - 1");
   CHECK(data::read_file(path) == "old");
   const std::string missing = files.path("missing/a.wav");
-  CHECK(test::raised(ErrorKind::io, [&] {
+  CHECK(test::error_text(ErrorKind::io, [&] {
           data::write_wav(missing, {zeros({1}, float32), 8000});
         }) == missing + ": cannot write; No such file or directory");
 }
@@ -180,7 +180,7 @@ TEST_CASE("audio: read at another rate, and a rate that is too far away is a fau
   CHECK(audio.sample_rate == 16000);
   CHECK(audio.samples.numel() == 4);
   const std::string slow = files(wav(1, 1, 16, data, 1));
-  CHECK(test::raised(ErrorKind::io, [&] { data::read_audio(slow, 16000); }) ==
+  CHECK(test::error_text(ErrorKind::io, [&] { data::read_audio(slow, 16000); }) ==
         slow + ": resample: the rates differ too much; got 1 and 16000 Hz; expected a ratio below 256");
 }
 

@@ -10,8 +10,8 @@
 #include <set>
 #include <vector>
 
-#include "data/raises.h"
 #include "saw/autograd/ops/creation.h"
+#include "support/errors.h"
 #include "support/golden.h"
 #include "support/tensors.h"
 
@@ -141,11 +141,11 @@ TEST_CASE("spec_augment: few frames, few features, wrong options") {
     }
   }
   const Tensor x = noise({9, 9});
-  CHECK(test::raised(ErrorKind::argument, [&] { data::spec_augment(x, {.time_warp = -1}, generator); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::spec_augment(x, {.time_warp = -1}, generator); }) ==
         "spec_augment: time_warp is negative; got -1");
-  CHECK(test::raised(ErrorKind::argument, [&] { data::spec_augment(x, {.largest_time_share = 1.5}, generator); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::spec_augment(x, {.largest_time_share = 1.5}, generator); }) ==
         "spec_augment: largest_time_share is out of range; got 1.5; expected 0 to 1");
-  CHECK(test::raised(ErrorKind::dtype, [&] {
+  CHECK(test::error_text(ErrorKind::dtype, [&] {
           data::spec_augment(zeros({9, 9}, float64), {}, generator);
         }) == "spec_augment: frames have the wrong dtype; got float64; expected float32");
 }
@@ -200,7 +200,7 @@ TEST_CASE("random_crop: every place, and short ones whole") {
   CHECK(equal(data::random_crop(x, 10, generator), x));
   CHECK(equal(data::random_crop(x, 11, generator), x));
   CHECK(generator.position() == 202);
-  CHECK(test::raised(ErrorKind::argument, [&] { data::random_crop(x, 0, generator); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::random_crop(x, 0, generator); }) ==
         "random_crop: the length is out of range; got 0; expected at least 1");
 }
 
@@ -226,9 +226,9 @@ TEST_CASE("add_noise: silence and wrong arguments") {
   CHECK(equal(data::add_noise(speech, silence, 10.0, generator), speech));
   CHECK(equal(data::add_noise(silence, speech, 10.0, generator), silence));
   CHECK(data::add_noise(zeros({0}, float32), speech, 10.0, generator).numel() == 0);
-  CHECK(test::raised(ErrorKind::argument, [&] { data::add_noise(speech, zeros({0}, float32), 1.0, generator); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::add_noise(speech, zeros({0}, float32), 1.0, generator); }) ==
         "add_noise: the noise has no samples");
-  CHECK(test::raised(ErrorKind::argument, [&] {
+  CHECK(test::error_text(ErrorKind::argument, [&] {
           data::add_noise(speech, speech, std::numeric_limits<double>::infinity(), generator);
         }) == "add_noise: the signal-to-noise ratio is not finite; got inf");
 }
@@ -254,7 +254,7 @@ TEST_CASE("pink_noise: unit power, and the same power in every octave") {
       }
   for (const double value : octaves) CHECK(std::abs(10.0 * std::log10(value / octaves[2])) < 1.0);
   CHECK(data::pink_noise(0, generator).numel() == 0);
-  CHECK(test::raised(ErrorKind::argument, [&] { data::pink_noise(-1, generator); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::pink_noise(-1, generator); }) ==
         "pink_noise: the count is negative; got -1");
 }
 
@@ -274,13 +274,13 @@ TEST_CASE("change_speed: shorter and higher") {
       REQUIRE(std::abs(static_cast<double>(x[i]) - std::sin(phase)) < 1e-4);
     }
   }
-  CHECK(test::raised(ErrorKind::argument, [&] { data::change_speed(tone, 0.0); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::change_speed(tone, 0.0); }) ==
         "change_speed: the factor is out of range; got 0; expected 0.1 to 10");
   Generator generator(12);
   std::set<std::int64_t> lengths;
   for (int i = 0; i < 20; ++i) lengths.insert(data::perturb_speed(tone, {0.9, 1.0, 1.1}, generator).samples.numel());
   CHECK(lengths == std::set<std::int64_t>{14546, 16000, 17778});
-  CHECK(test::raised(ErrorKind::argument, [&] { data::perturb_speed(tone, {}, generator); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::perturb_speed(tone, {}, generator); }) ==
         "perturb_speed: no factors");
 }
 
@@ -298,6 +298,6 @@ TEST_CASE("random_gain: within its range") {
   CHECK(most < 3.0001);
   CHECK(most > 2.5);
   CHECK(test::difference(data::random_gain(x, 0.0, 0.0, generator), x, 0.0, 0.0) == "");
-  CHECK(test::raised(ErrorKind::argument, [&] { data::random_gain(x, 1.0, 0.0, generator); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::random_gain(x, 1.0, 0.0, generator); }) ==
         "random_gain: the decibels do not fit; got 1 to 0; expected low ≤ high");
 }

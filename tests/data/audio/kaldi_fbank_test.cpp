@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "data/raises.h"
 #include "saw/autograd/ops/creation.h"
+#include "support/errors.h"
 #include "support/golden.h"
 
 using namespace saw;
@@ -112,7 +112,7 @@ TEST_CASE("KaldiFbank: dither is a function of the generator") {
   Generator generator(9);
   const Tensor same = data::KaldiFbank({.scale = 1.0})(randn({16000}, generator));
   CHECK(frames.mean().item() == doctest::Approx(same.mean().item()).epsilon(0.02));
-  CHECK(test::raised(ErrorKind::argument, [&] { fbank(silence); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { fbank(silence); }) ==
         "KaldiFbank: dither needs a generator; got dither 1; call it as (samples, generator)");
   // Without dither nothing is drawn.
   const Tensor samples = noise(1600);
@@ -137,7 +137,7 @@ TEST_CASE("KaldiFbank: two threads share one") {
 
 TEST_CASE("KaldiFbank: wrong options and samples") {
   const auto error = [](const data::KaldiFbankOptions& options) {
-    return test::raised(ErrorKind::argument, [&] { data::KaldiFbank{options}; });
+    return test::error_text(ErrorKind::argument, [&] { data::KaldiFbank{options}; });
   };
   CHECK(error({.sample_rate = 0}) == "KaldiFbank: the sample rate is out of range; got 0; expected 1 to 2^30 Hz");
   CHECK(error({.frame_length = 0.1}) ==
@@ -156,11 +156,11 @@ TEST_CASE("KaldiFbank: wrong options and samples") {
   CHECK(error({.dither = -1.0}) == "KaldiFbank: the dither is out of range; got -1; expected 0 or more");
   CHECK(error({.scale = 0.0}) == "KaldiFbank: the scale is out of range; got 0; expected more than 0");
   const data::KaldiFbank fbank;
-  CHECK(test::raised(ErrorKind::argument, [&] { fbank(noise(399)); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { fbank(noise(399)); }) ==
         "KaldiFbank: too few samples for a frame; got 399; expected at least 400");
-  CHECK(test::raised(ErrorKind::argument, [] { data::KaldiFbank({.snip_edges = false})(noise(79)); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [] { data::KaldiFbank({.snip_edges = false})(noise(79)); }) ==
         "KaldiFbank: too few samples for a frame; got 79; expected at least 80");
-  CHECK(test::raised(ErrorKind::shape, [&] {
+  CHECK(test::error_text(ErrorKind::shape, [&] {
           fbank(zeros({1, 400}, float32));
         }) == "KaldiFbank: samples have the wrong shape; got (1, 400); expected (T)");
 }

@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
-#include "data/raises.h"
 #include "saw/autograd/base/random.h"
 #include "saw/autograd/ops/creation.h"
+#include "support/errors.h"
 #include "support/golden.h"
 
 using namespace saw;
@@ -141,7 +141,7 @@ TEST_CASE("LogMel: takes views, and can be moved") {
 
 TEST_CASE("LogMel: wrong options and samples") {
   const auto error = [](const data::LogMelOptions& options) {
-    return test::raised(ErrorKind::argument, [&] { data::LogMel{options}; });
+    return test::error_text(ErrorKind::argument, [&] { data::LogMel{options}; });
   };
   CHECK(error({.sample_rate = 0}) == "LogMel: the sample rate is out of range; got 0; expected at least 1");
   CHECK(error({.window = 1}) == "LogMel: the window is out of range; got 1; expected 2 to 1048576 samples");
@@ -156,12 +156,12 @@ TEST_CASE("LogMel: wrong options and samples") {
         "LogMel: the frequencies do not fit; got nan to 8000 Hz; expected 0 ≤ low < high ≤ 8000");
   CHECK(error({.floor = 0.0}) == "LogMel: the floor is out of range; got 0; expected a positive float32");
   const data::LogMel log_mel;
-  CHECK(test::raised(ErrorKind::argument, [&] { log_mel(zeros({200}, float32)); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { log_mel(zeros({200}, float32)); }) ==
         "LogMel: too few samples to mirror; got 200; expected more than 200, half a window");
-  CHECK(test::raised(ErrorKind::shape, [&] {
+  CHECK(test::error_text(ErrorKind::shape, [&] {
           log_mel(zeros({2, 800}, float32));
         }) == "LogMel: samples have the wrong shape; got (2, 800); expected (T)");
-  CHECK(test::raised(ErrorKind::dtype, [&] { log_mel(zeros({800}, float64)); }) ==
+  CHECK(test::error_text(ErrorKind::dtype, [&] { log_mel(zeros({800}, float64)); }) ==
         "LogMel: samples have the wrong dtype; got float64; expected float32");
-  CHECK(test::raised(ErrorKind::argument, [&] { log_mel(Tensor()); }) == "LogMel: samples are undefined");
+  CHECK(test::error_text(ErrorKind::argument, [&] { log_mel(Tensor()); }) == "LogMel: samples are undefined");
 }

@@ -6,10 +6,10 @@
 #include <limits>
 #include <vector>
 
-#include "data/raises.h"
 #include "saw/autograd/base/random.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/data/audio/mfcc.h"
+#include "support/errors.h"
 #include "support/golden.h"
 
 using namespace saw;
@@ -69,11 +69,11 @@ TEST_CASE("deltas: the slope of a line, with the ends repeated") {
   CHECK(test::largest(data::deltas(frames(1, 3), 5)) == 0.0);
   CHECK(data::with_deltas(frames(4, 3)).shape() == Shape{4, 9});
   CHECK(test::difference(data::with_deltas(x, 0), x, 0.0, 0.0) == "");
-  CHECK(test::raised(ErrorKind::argument, [&] { data::deltas(x, 0); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::deltas(x, 0); }) ==
         "deltas: the window is too small; got 0; expected at least 1");
-  CHECK(test::raised(ErrorKind::argument, [&] { data::with_deltas(x, -1); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::with_deltas(x, -1); }) ==
         "with_deltas: the order is too small; got -1; expected at least 0");
-  CHECK(test::raised(ErrorKind::shape, [] { data::deltas(zeros({3}, float32)); }) ==
+  CHECK(test::error_text(ErrorKind::shape, [] { data::deltas(zeros({3}, float32)); }) ==
         "deltas: frames have the wrong shape; got (3,); expected (frames, features)");
 }
 
@@ -88,7 +88,7 @@ TEST_CASE("stack_frames: neighbours side by side, with the ends repeated") {
                          0.0) == "");
   CHECK(test::difference(data::stack_frames(x, 0, 0), x, 0.0, 0.0) == "");
   CHECK(data::stack_frames(x, 5, 5, 7).shape() == Shape{1, 22});
-  CHECK(test::raised(ErrorKind::argument, [&] { data::stack_frames(x, 0, 0, 0); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::stack_frames(x, 0, 0, 0); }) ==
         "stack_frames: the step is too small; got 0; expected at least 1");
 }
 
@@ -116,10 +116,10 @@ TEST_CASE("mfcc: decibels, lifter and wrong arguments") {
   const Tensor lifted = data::lifter(ones({1, 12}, float32), 22.0);
   CHECK(lifted.select(1, 0).item() == 1.0);
   CHECK(lifted.select(1, 11).item() == doctest::Approx(12.0));
-  CHECK(test::raised(ErrorKind::argument, [&] { data::lifter(x, 0.0); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::lifter(x, 0.0); }) ==
         "lifter: q is out of range; got 0; expected more than 0");
-  CHECK(test::raised(ErrorKind::argument, [&] { data::dct(x, 3); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::dct(x, 3); }) ==
         "dct: the number of coefficients is out of range; got 3; expected 1 to 2");
-  CHECK(test::raised(ErrorKind::argument, [&] { data::decibels(x, -1.0); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::decibels(x, -1.0); }) ==
         "decibels: the range is negative; got -1");
 }

@@ -4,9 +4,9 @@
 #include <numbers>
 #include <vector>
 
-#include "data/raises.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/data/audio/audio.h"
+#include "support/errors.h"
 #include "support/golden.h"
 
 using namespace saw;
@@ -126,14 +126,14 @@ TEST_CASE("resample: equal rates give the same sound") {
 
 TEST_CASE("resample: wrong rates") {
   const data::Audio sound = sine(440.0, 16000, 0.01);
-  CHECK(test::raised(ErrorKind::argument, [&] { data::resample(sound, 0); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::resample(sound, 0); }) ==
         "resample: the new sample rate is out of range; got 0; expected 1 to 1073741824 Hz");
-  CHECK(test::raised(ErrorKind::argument, [&] {
+  CHECK(test::error_text(ErrorKind::argument, [&] {
           data::resample({sound.samples, -1}, 8000);
         }) == "resample: the sound's sample rate is out of range; got -1; expected 1 to 1073741824 Hz");
-  CHECK(test::raised(ErrorKind::argument, [&] { data::resample(sound, 10); }) ==
+  CHECK(test::error_text(ErrorKind::argument, [&] { data::resample(sound, 10); }) ==
         "resample: the rates differ too much; got 16000 and 10 Hz; expected a ratio below 256");
-  CHECK(test::raised(ErrorKind::dtype, [] {
+  CHECK(test::error_text(ErrorKind::dtype, [] {
           data::resample({zeros({9}, float64), 8000}, 16000);
         }) == "resample: samples have the wrong dtype; got float64; expected float32");
 }
