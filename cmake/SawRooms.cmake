@@ -30,13 +30,11 @@ function(saw_add_room room)
   file(GLOB kernels CONFIGURE_DEPENDS "${directory}/kernels/*.cpp")
   if(kernels)
     list(APPEND room_PRIVATE hwy::hwy)
-    set_source_files_properties(${kernels} PROPERTIES
-      COMPILE_DEFINITIONS "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
+    set(simd "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
     if(SAW_BUILD_FUZZERS)
       # No kernel looks at the bytes of a file: one level without sanitizers builds in a fraction of the time.
-      set_source_files_properties(${kernels} PROPERTIES
-        COMPILE_DEFINITIONS HWY_COMPILE_ONLY_STATIC
-        COMPILE_OPTIONS -fno-sanitize=all)
+      set(simd HWY_COMPILE_ONLY_STATIC)
+      set_source_files_properties(${kernels} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
     endif()
   endif()
 
@@ -48,7 +46,8 @@ function(saw_add_room room)
       SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
       INSTALL_RPATH "$ORIGIN"
       INSTALL_RPATH_USE_LINK_PATH ON)
-    target_compile_definitions(${target} PRIVATE SAW_VERSION="${PROJECT_VERSION}")
+    # Formulas of elementwise ops are compiled for the same levels as kernels, in the files of their ops.
+    target_compile_definitions(${target} PRIVATE SAW_VERSION="${PROJECT_VERSION}" ${simd})
     target_link_libraries(${target} PUBLIC ${room_PUBLIC} PRIVATE ${room_PRIVATE})
     foreach(dependency IN LISTS room_BUILD_ONLY)
       target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:${dependency}>)

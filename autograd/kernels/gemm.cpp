@@ -203,10 +203,9 @@ void multiply_task(Product<T> p, const Panels<T>& panels, const T* packed, std::
       a = block.data();
       a_row = pitch;
     }
-    for (std::int64_t panel = first_panel; panel < last_panel; ++panel)
-      SAW_FOR_TARGET(multiply_panel<T>)
-      (p.m, panels.columns(panel), length, a, a_row, a_column, panels.row(packed, panel, k), panels.row_stride(panel),
-       to + panels.first_column(panel) - first_column, to_row, p.accumulate || k > 0);
+    for (std::int64_t panel = first_panel; panel < last_panel; ++panel) SAW_FOR_TARGET(multiply_panel<T>)
+    (p.m, panels.columns(panel), length, a, a_row, a_column, panels.row(packed, panel, k), panels.row_stride(panel),
+     to + panels.first_column(panel) - first_column, to_row, p.accumulate || k > 0);
   }
   if (through_copy) transpose(to, to_row, p.m, columns, c, p.c_column);
 }

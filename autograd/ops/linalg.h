@@ -46,8 +46,8 @@ struct Eigh {
 /// a = V diag(λ) Vᵀ for a symmetric matrix a (…, n, n), whose lower triangle is read. An eigenvector is determined but
 /// for its sign, which is LAPACK's, so only a function that does not depend on the signs has a meaningful gradient. The
 /// gradient through eigenvectors divides by differences of eigenvalues: it is not finite where two are equal (then the
-/// eigenvectors are not determined), while that through eigenvalues is always. The gradient is that of a symmetric matrix.
-/// Throws Error(argument) for an element that is not finite.
+/// eigenvectors are not determined), while that through eigenvalues is always. The gradient is that of a symmetric
+/// matrix. Throws Error(argument) for an element that is not finite.
 Eigh eigh(const Tensor& a);
 
 }  // namespace saw

@@ -51,7 +51,7 @@ void accumulate_into_leaf(Node& leaf, Tensor gradient, bool recording) {
 TensorList differentiate_reference(Node& node, const TensorList& grad_outputs, const std::vector<bool>& wanted) {
   TensorList inputs, targets;
   for (const SavedTensor& saved : node.reference_inputs) inputs.push_back(alias(node.unpack(saved)));
-  const TensorList outputs = node.gradient.reference(inputs);
+  const TensorList outputs = node.gradient->reference()(inputs);
   if (outputs.size() != grad_outputs.size())
     fail(ErrorKind::internal, "{}: its reference has {} outputs; expected {}", node.op->name, outputs.size(),
          grad_outputs.size());
@@ -79,9 +79,9 @@ TensorList run_backward_of(Node& node, const TensorList& grad_outputs, const std
                            bool create_graph) {
   const GradModeGuard mode(create_graph);
   const BackwardContext context(node, grad_outputs, wanted, create_graph);
-  if (!create_graph || node.gradient.plain) return node.gradient.backward(context);
-  if (node.gradient.recorded_backward) return node.gradient.recorded_backward(context);
-  if (node.gradient.reference) return differentiate_reference(node, grad_outputs, wanted);
+  if (!create_graph) return node.gradient->kernel()(context);
+  if (node.gradient->recorded()) return node.gradient->recorded()(context);
+  if (node.gradient->reference()) return differentiate_reference(node, grad_outputs, wanted);
   fail(ErrorKind::internal, "{}: create_graph was asked for, but the op has no way to second order", node.op->name);
 }
 

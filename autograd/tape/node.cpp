@@ -61,7 +61,7 @@ Tensor Node::unpack(const SavedTensor& saved_tensor) {
 }
 
 void Node::release() {
-  gradient = Gradient();
+  gradient.reset();
   saved.clear();
   reference_inputs.clear();
   released = true;

@@ -36,15 +36,27 @@ void check_finite(const OpInfo& info, const TensorList& inputs, const TensorList
 }  // namespace
 
 Gradient Gradient::of_ops(TensorList saved, BackwardFunction backward) {
-  return {.saved = std::move(saved), .backward = std::move(backward), .plain = true};
+  Gradient gradient;
+  gradient.saved_ = std::move(saved);
+  gradient.kernel_ = std::move(backward);
+  gradient.of_ops_ = true;
+  return gradient;
 }
 
 Gradient Gradient::with_twin(TensorList saved, BackwardFunction kernel, BackwardFunction twin) {
-  return {.saved = std::move(saved), .backward = std::move(kernel), .recorded_backward = std::move(twin)};
+  Gradient gradient;
+  gradient.saved_ = std::move(saved);
+  gradient.kernel_ = std::move(kernel);
+  gradient.twin_ = std::move(twin);
+  return gradient;
 }
 
 Gradient Gradient::with_reference(TensorList saved, BackwardFunction kernel, ReferenceFunction reference) {
-  return {.saved = std::move(saved), .backward = std::move(kernel), .reference = std::move(reference)};
+  Gradient gradient;
+  gradient.saved_ = std::move(saved);
+  gradient.kernel_ = std::move(kernel);
+  gradient.reference_ = std::move(reference);
+  return gradient;
 }
 
 bool needs_record(const TensorList& inputs) {
@@ -64,7 +76,7 @@ TensorList record(const OpInfo& info, const TensorList& inputs, const TensorList
   if (!info.differentiable || !needs_record(inputs)) return outputs;
 
   Gradient gradient = make_gradient();
-  if (!gradient.backward)
+  if (!gradient.kernel())
     fail(ErrorKind::internal, "{}: an input requires a gradient, but the op records no backward", info.name);
 
   const std::shared_ptr<Node> node = Node::make();
@@ -80,10 +92,10 @@ TensorList record(const OpInfo& info, const TensorList& inputs, const TensorList
     }
     node->edges.push_back(std::move(edge));
   }
-  node->saved.reserve(gradient.saved.size());
-  for (const Tensor& tensor : gradient.saved) node->saved.push_back(save(tensor, outputs));
-  gradient.saved.clear();
-  if (gradient.reference)
+  const TensorList saved = gradient.take_saved();
+  node->saved.reserve(saved.size());
+  for (const Tensor& tensor : saved) node->saved.push_back(save(tensor, outputs));
+  if (gradient.reference())
     for (const Tensor& input : inputs) node->reference_inputs.push_back(save(input, {}));
   node->gradient = std::move(gradient);
   if (is_anomaly_enabled()) node->module_path = current_module_path();

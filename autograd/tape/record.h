@@ -4,6 +4,7 @@
 #include <functional>
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "saw/autograd/tape/op_info.h"
@@ -42,7 +43,8 @@ using ReferenceFunction = std::function<TensorList(const TensorList& inputs)>;
 
 /// How an op is differentiated: made by one of three functions, one for each way to second order. `saved` are the
 /// tensors that backward needs: inputs, or the op's own outputs (a node keeps those detached, so no cycle arises).
-struct Gradient {
+class Gradient {
+ public:
   /// `backward` is made of recorded ops alone, so the same code serves every order.
   static Gradient of_ops(TensorList saved, BackwardFunction backward);
   /// `kernel` for the first order, which runs with recording off and may work on raw data; when the backward is itself
@@ -52,11 +54,23 @@ struct Gradient {
   /// node then keeps the op's inputs alive (list them in `saved` too if the kernel wants them: the memory is shared).
   static Gradient with_reference(TensorList saved, BackwardFunction kernel, ReferenceFunction reference);
 
-  TensorList saved = {};
-  BackwardFunction backward = {};
-  bool plain = false;
-  BackwardFunction recorded_backward = {};
-  ReferenceFunction reference = {};
+  // ---- for the tape ----
+  /// The tensors to save; leaves none behind.
+  TensorList take_saved() { return std::move(saved_); }
+  /// First order, with recording off.
+  const BackwardFunction& kernel() const { return kernel_; }
+  /// The same in recorded ops: `kernel` itself, or its twin; empty for a gradient with a reference.
+  const BackwardFunction& recorded() const { return of_ops_ ? kernel_ : twin_; }
+  /// Empty unless made with_reference.
+  const ReferenceFunction& reference() const { return reference_; }
+
+ private:
+  Gradient() = default;
+
+  TensorList saved_;
+  BackwardFunction kernel_, twin_;
+  ReferenceFunction reference_;
+  bool of_ops_ = false;
 };
 
 /// Whether an op over these inputs has to be recorded: recording is on and one of them requires a gradient.

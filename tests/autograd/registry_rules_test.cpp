@@ -157,14 +157,11 @@ const OpInfo& planted_info();
 Tensor planted_square(const Tensor& x) {
   const Tensor y = saw::mul(x.detach(), x.detach());
   return saw::record(planted_info(), {x}, y, [&] {
-    return saw::Gradient{.saved = {x},
-                         .backward =
-                             [](const saw::BackwardContext& context) {
-                               const Tensor wrong = saw::affine(context.saved(0).detach(), 2.0, 0.0).clone();
-                               wrong.mutable_data<double>()[4] += 0.5;
-                               return TensorList{saw::mul(context.grad_output(), wrong)};
-                             },
-                         .plain = true};
+    return saw::Gradient::of_ops({x}, [](const saw::BackwardContext& context) {
+      const Tensor wrong = saw::affine(context.saved(0).detach(), 2.0, 0.0).clone();
+      wrong.mutable_data<double>()[4] += 0.5;
+      return TensorList{saw::mul(context.grad_output(), wrong)};
+    });
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,7 +56,7 @@ struct Node : std::enable_shared_from_this<Node> {
   const OpInfo* op = nullptr;
   std::vector<Edge> edges;
   std::uint32_t outputs = 1;
-  Gradient gradient;
+  std::optional<Gradient> gradient;  // of an op, until it is released
   std::vector<SavedTensor> saved;
   std::vector<SavedTensor> reference_inputs;
   std::vector<std::shared_ptr<NodeHook>> hooks;
