@@ -204,7 +204,7 @@ inline std::map<std::string, MakeCase> op_cases() {
   table["all_1"] = of_bool([](const Tensor& x) { return all(x, {1}); });
   table["var_0"] = of([](const Tensor& x) { return var(x, {0}); });
   table["var_1"] = of([](const Tensor& x) { return var(x, {1}); });
-  table["std"] = of([](const Tensor& x) { return saw::std(x); });
+  table["std"] = of([](const Tensor& x) { return stddev(x); });
   table["logsumexp_0"] = of([](const Tensor& x) { return logsumexp(x, {0}); });
   table["logsumexp_1"] = of([](const Tensor& x) { return logsumexp(x, {1}); });
   table["norm"] = of([](const Tensor& x) { return norm(x); });

@@ -274,10 +274,19 @@ const OpInfo affine_info{"affine", "x·factor + offset", true};
 
 void check_integer(const char* op, double number) {
   if (std::trunc(number) != number || std::fabs(number) > 9007199254740992.0)  // 2⁵³: beyond, doubles skip integers
-    fail(ErrorKind::argument,
+    fail(ErrorKind::dtype,
          "{}: int64 elements beside a number that is none; got {}; expected an integer; "
          "convert the tensor with to()",
          op, number);
+}
+
+/// Division of integers has two meanings; which one is wanted must be said.
+void check_divisible(const Tensor& x) {
+  check_defined("div", x);
+  if (x.dtype() == int64)
+    fail(ErrorKind::dtype,
+         "div: needs floating point elements; got int64; expected float32 or float64; hint: floor_divide() keeps "
+         "integers, to() converts them");
 }
 
 }  // namespace
@@ -292,6 +301,7 @@ Tensor mul(const Tensor& a, const Tensor& b) {
   return run_binary(mul_info, a, b, Mul{}, SAW_FOR_TARGET(Mul::kernels)());
 }
 Tensor div(const Tensor& a, const Tensor& b) {
+  check_divisible(a);
   return run_binary(div_info, a, b, Div{}, SAW_FOR_TARGET(Div::kernels)());
 }
 Tensor maximum(const Tensor& a, const Tensor& b) {
@@ -335,12 +345,14 @@ Tensor operator+(const Tensor& a, double b) { return affine(a, 1.0, b); }
 Tensor operator-(const Tensor& a, double b) { return affine(a, 1.0, -b); }
 Tensor operator*(const Tensor& a, double b) { return affine(a, b, -0.0); }  // adding −0 keeps the sign of a zero
 Tensor operator/(const Tensor& a, double b) {
+  check_divisible(a);
   return run_unary(div_info, a, DivideBy{{}, b}, SAW_FOR_TARGET(DivideBy::kernels)());
 }
 Tensor operator+(double a, const Tensor& b) { return affine(b, 1.0, a); }
 Tensor operator-(double a, const Tensor& b) { return affine(b, -1.0, a); }
 Tensor operator*(double a, const Tensor& b) { return affine(b, a, -0.0); }
 Tensor operator/(double a, const Tensor& b) {
+  check_divisible(b);
   return run_unary(div_info, b, NumberOver{{}, a}, SAW_FOR_TARGET(NumberOver::kernels)());
 }
 

@@ -10,7 +10,7 @@ namespace [[gnu::visibility("default")]] saw {
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
-Tensor div(const Tensor& a, const Tensor& b);  ///< floating only
+Tensor div(const Tensor& a, const Tensor& b);  ///< floating only; see floor_divide
 /// Floating only. Where base is 0 and exponent ≥ 0 the gradient of the exponent is 0.
 Tensor pow(const Tensor& base, const Tensor& exponent);
 Tensor maximum(const Tensor& a, const Tensor& b);  ///< ties share the gradient half and half; NaN wins
@@ -23,7 +23,7 @@ Tensor atan2(const Tensor& y, const Tensor& x);
 Tensor lerp(const Tensor& start, const Tensor& end, double weight);
 
 /// x·factor + offset: what +, − and * with numbers become (x / number is a true division). For int64 both numbers must
-/// be integers (Error(argument)).
+/// be integers (Error(dtype)).
 Tensor affine(const Tensor& x, double factor, double offset);
 
 Tensor operator+(const Tensor& a, const Tensor& b);

@@ -304,6 +304,7 @@ Tensor Tensor::slice(std::int64_t axis, std::int64_t begin, std::int64_t end, st
 }
 Tensor Tensor::sum() const { return saw::sum(*this); }
 Tensor Tensor::mean() const { return saw::mean(*this); }
+Tensor Tensor::std() const { return stddev(*this); }
 
 // ---- for the engine ----
 

@@ -135,6 +135,7 @@ class Tensor {
   Tensor slice(std::int64_t axis, std::int64_t begin, std::int64_t end, std::int64_t step = 1) const;
   Tensor sum() const;
   Tensor mean() const;
+  Tensor std() const;  ///< stddev(): the free function cannot be called as the namespace of the standard library
 
   // ---- parts, as in NumPy; see saw/autograd/tape/indexing.h ----
   /// The part at one index along the first axis: an integer, a Range, an int64 tensor, a bool tensor.

@@ -220,14 +220,14 @@ TEST_SUITE("optimizers") {
     adam.zero_grad();
     CHECK_FALSE(a.grad().defined());
     const std::vector<float> rested = a.to_vector<float>();
-    CHECK_EQ(message_of(ErrorKind::autograd, [&] { adam.step(); }),
+    CHECK_EQ(test::error_text(ErrorKind::autograd, [&] { adam.step(); }),
              "AdamW.step: none of the 2 parameter(s) has a gradient; was backward() forgotten, or zero_grad() called "
              "after it, or is the loss of another model?");
     CHECK(a.to_vector<float>() == rested);
     CHECK(adam.step_count() == 2);
     a.set_requires_grad(false);
     b.set_requires_grad(false);
-    CHECK_EQ(message_of(ErrorKind::autograd, [&] { adam.step(); }),
+    CHECK_EQ(test::error_text(ErrorKind::autograd, [&] { adam.step(); }),
              "AdamW.step: all of the 2 parameter(s) are frozen; expected one that requires a gradient");
   }
 

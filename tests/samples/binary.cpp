@@ -152,7 +152,7 @@ std::vector<ErrorSample> floating_pair_errors() {
 }
 
 std::vector<ErrorSample> affine_errors() {
-  return {{"fraction on int64", [] { affine(zeros({2}, int64), 0.5, 0.0); }, ErrorKind::argument, "affine: int64"},
+  return {{"fraction on int64", [] { affine(zeros({2}, int64), 0.5, 0.0); }, ErrorKind::dtype, "affine: int64"},
           {"bool", [] { affine(zeros({2}, boolean), 1.0, 1.0); }, ErrorKind::dtype, "affine: needs numbers"}};
 }
 
