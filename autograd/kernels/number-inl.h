@@ -429,27 +429,35 @@ HWY_INLINE Vec<T> erf(Vec<T> x) {
   }
 }
 
+/// Φ(−a) = e^(−a²/2)·M(a) for a ≥ 0, where M falls slowly; P/Q is within 6e-9 of it for a up to 14.5, beyond which Φ
+/// underflows in float32. All coefficients are positive, so nothing cancels.
+template <class T>
+HWY_INLINE Vec<T> lower_tail(Vec<T> x) {
+  const Vec<T> a = where(x < 15.0, x, 15.0);
+  Vec<T> p = 0.004802689887583256;
+  p = mul_add(p, a, 0.04740891978144646);
+  p = mul_add(p, a, 0.21379059553146362);
+  p = mul_add(p, a, 0.5113839507102966);
+  p = mul_add(p, a, 0.5833796262741089);
+  Vec<T> q = 0.012038418091833591;
+  q = mul_add(q, a, 0.11884406208992004);
+  q = mul_add(q, a, 0.5477573275566101);
+  q = mul_add(q, a, 1.4030290842056274);
+  q = mul_add(q, a, 1.9537074565887451);
+  q = mul_add(q, a, 1.1667592525482178);
+  const Vec<T> square = a * a;
+  return exp(Precise<Vec<T>>{-0.5 * square, -0.5 * mul_sub(a, a, square)}) * (p / q);
+}
+
 /// Φ(x), the normal distribution function, with a small relative error in its lower tail too.
 template <class T>
 HWY_INLINE Vec<T> ndtr(Vec<T> x) {
   if constexpr (std::is_same_v<T, float>) {
-    // Φ(−a) = e^(−a²/2)·M(a), a ≥ 0, where M falls slowly; P/Q is within 6e-9 of it for a up to 14.5, beyond which Φ
-    // underflows. All coefficients are positive, so nothing cancels.
-    const Vec<T> a = where(abs(x) < 15.0, abs(x), 15.0);
-    Vec<T> p = 0.004802689887583256;
-    p = mul_add(p, a, 0.04740891978144646);
-    p = mul_add(p, a, 0.21379059553146362);
-    p = mul_add(p, a, 0.5113839507102966);
-    p = mul_add(p, a, 0.5833796262741089);
-    Vec<T> q = 0.012038418091833591;
-    q = mul_add(q, a, 0.11884406208992004);
-    q = mul_add(q, a, 0.5477573275566101);
-    q = mul_add(q, a, 1.4030290842056274);
-    q = mul_add(q, a, 1.9537074565887451);
-    q = mul_add(q, a, 1.1667592525482178);
-    const Vec<T> square = a * a;
-    const Vec<T> tail = exp(Precise<Vec<T>>{-0.5 * square, -0.5 * mul_sub(a, a, square)}) * (p / q);
-    return where(is_nan(x), x, where(x < 0.0, tail, 1.0 - tail));
+    // Far down, every rounding of float32 shows: there it is computed in double, which few elements need.
+    const Vec<T> near = where(is_nan(x), x, where(x < 0.0, lower_tail(abs(x)), 1.0 - lower_tail(abs(x))));
+    const Condition<T> far = x < -2.0;
+    if (hn::AllFalse(hn::ScalableTag<T>(), far.raw)) return near;
+    return where(far, in_double(x, [](Vec<double> wide) HWY_ATTR { return lower_tail(-wide); }), near);
   } else {
     return each_lane(x, [](double lane) {
       // x/√2 as two numbers: erfc of the first, and its slope times the second.

@@ -46,10 +46,8 @@ ChannelNorm channel_by_channel(const Tensor& x, double epsilon) {
   return {Segments::single(x.size(0)), x.size(1), epsilon};
 }
 
-}  // namespace
-
-Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon,
-                  BatchStatistics* statistics) {
+Tensor batch_norm_in(NormRange range, const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon,
+                     BatchStatistics* statistics) {
   check_operands("batch_norm", x, weight, bias, epsilon);
   if (x.size(0) == 1)
     fail(ErrorKind::argument,
@@ -58,10 +56,18 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
          x.shape());
   const ChannelNorm norm = channel_by_channel(x, epsilon);
   const NormStatistics own = norm.statistics(x);
-  if (norm.leave_float32(own)) {
-    const Tensor y = batch_norm(to(x, float64), to_float64(weight), to_float64(bias), epsilon, statistics);
-    if (statistics != nullptr) *statistics = {to(statistics->mean, float32), to(statistics->variance, float32)};
-    return to(y, float32);
+  if (const Tensor outside = norm.outside_float32(own, x.size(1)); range == NormRange::any && outside.defined()) {
+    BatchStatistics narrow, wide;
+    const Tensor y = norm_by_range(x, outside, [&](const Tensor& in) {
+      const bool is_wide = in.dtype() == float64;
+      return batch_norm_in(NormRange::float32_only, in, is_wide ? to_float64(weight) : weight,
+                           is_wide ? to_float64(bias) : bias, epsilon, is_wide ? &wide : &narrow);
+    });
+    const Tensor channels = outside.select(0, 0);
+    if (statistics != nullptr)
+      *statistics = {where(channels, to(wide.mean, float32), narrow.mean),
+                     where(channels, to(wide.variance, float32), narrow.variance)};
+    return y;
   }
   const Tensor y = norm.forward(x, own, weight, bias);
   if (statistics != nullptr && x.size(0) > 0)
@@ -71,6 +77,13 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
       return TensorList{batch_norm_reference(in[0], in[1], in[2], epsilon)};
     });
   });
+}
+
+}  // namespace
+
+Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon,
+                  BatchStatistics* statistics) {
+  return batch_norm_in(NormRange::any, x, weight, bias, epsilon, statistics);
 }
 
 Tensor batch_norm_with(const Tensor& x, const BatchStatistics& statistics, const Tensor& weight, const Tensor& bias,

@@ -34,8 +34,10 @@ const OpInfo group_norm_info{"group_norm",
 
 }  // namespace
 
-Tensor group_norm(const Tensor& x, const Segments& segments, std::int64_t groups, const Tensor& weight,
-                  const Tensor& bias, double epsilon) {
+namespace {
+
+Tensor group_norm_in(NormRange range, const Tensor& x, const Segments& segments, std::int64_t groups,
+                     const Tensor& weight, const Tensor& bias, double epsilon) {
   check_channel_rows("group_norm", x, epsilon);
   if (x.size(0) != segments.rows())
     fail(ErrorKind::shape, "group_norm: rows do not fit the segments; got {}; expected {} rows", x.shape(),
@@ -47,14 +49,25 @@ Tensor group_norm(const Tensor& x, const Segments& segments, std::int64_t groups
   check_per_channel("group_norm", "bias", bias, x);
   const ChannelNorm norm{segments, groups, epsilon};
   const NormStatistics own = norm.statistics(x);
-  if (norm.leave_float32(own))
-    return to(group_norm(to(x, float64), segments, groups, to_float64(weight), to_float64(bias), epsilon), float32);
+  if (const Tensor outside = norm.outside_float32(own, x.size(1)); range == NormRange::any && outside.defined())
+    return norm_by_range(x, outside, [&](const Tensor& in) {
+      const bool wide = in.dtype() == float64;
+      return group_norm_in(NormRange::float32_only, in, segments, groups, wide ? to_float64(weight) : weight,
+                           wide ? to_float64(bias) : bias, epsilon);
+    });
   const Tensor y = norm.forward(x, own, weight, bias);
   return record(group_norm_info, {x, weight, bias}, y, [&] {
     return norm.gradient(x, own, weight, true, [segments, groups, epsilon](const TensorList& in) {
       return TensorList{group_norm_reference(in[0], segments, groups, in[1], in[2], epsilon)};
     });
   });
+}
+
+}  // namespace
+
+Tensor group_norm(const Tensor& x, const Segments& segments, std::int64_t groups, const Tensor& weight,
+                  const Tensor& bias, double epsilon) {
+  return group_norm_in(NormRange::any, x, segments, groups, weight, bias, epsilon);
 }
 
 OpList group_norm_ops() { return {&group_norm_info}; }

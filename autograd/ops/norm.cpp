@@ -76,7 +76,16 @@ Tensor length_at_least(const Tensor& x, double p, std::int64_t axis, double epsi
 
 }  // namespace
 
-Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {
+namespace {
+
+/// What holds for each row, for all its elements: (…, 1).
+Tensor outside_rows(const Tensor& outside, const Tensor& x) {
+  Shape shape = x.shape();
+  shape.back() = 1;
+  return outside.reshape(shape);
+}
+
+Tensor layer_norm_in(NormRange range, const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {
   check_input("layer_norm", x, epsilon);
   check_parameter("layer_norm", "weight", weight, x);
   check_parameter("layer_norm", "bias", bias, x);
@@ -89,8 +98,12 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
     kernels::layer_norm_forward(rows.data<T>(), data_or_null<T>(w), data_or_null<T>(b), size.rows, size.columns,
                                 epsilon, y.mutable_data<T>(), means.mutable_data<T>(), rstds.mutable_data<T>());
   });
-  if (squares_leave_float32(rstds))
-    return to(layer_norm(to(x, float64), to_float64(weight), to_float64(bias), epsilon), float32);
+  if (const Tensor outside = outside_float32(rstds); range == NormRange::any && outside.defined())
+    return norm_by_range(x, outside_rows(outside, x), [&](const Tensor& in) {
+      const bool wide = in.dtype() == float64;
+      return layer_norm_in(NormRange::float32_only, in, wide ? to_float64(weight) : weight,
+                           wide ? to_float64(bias) : bias, epsilon);
+    });
   return record(layer_norm_info, {x, weight, bias}, y, [&] {
     enum Saved : std::size_t { input, row_mean, row_rstd, scale };
     const auto kernel = [size](const BackwardContext& context) -> TensorList {
@@ -115,7 +128,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
   });
 }
 
-Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
+Tensor rms_norm_in(NormRange range, const Tensor& x, const Tensor& weight, double epsilon) {
   check_input("rms_norm", x, epsilon);
   check_parameter("rms_norm", "weight", weight, x);
   const Size size = size_of_rows(x);
@@ -127,7 +140,10 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
     kernels::rms_norm_forward(rows.data<T>(), data_or_null<T>(w), size.rows, size.columns, epsilon, y.mutable_data<T>(),
                               rstds.mutable_data<T>());
   });
-  if (squares_leave_float32(rstds)) return to(rms_norm(to(x, float64), to_float64(weight), epsilon), float32);
+  if (const Tensor outside = outside_float32(rstds); range == NormRange::any && outside.defined())
+    return norm_by_range(x, outside_rows(outside, x), [&](const Tensor& in) {
+      return rms_norm_in(NormRange::float32_only, in, in.dtype() == float64 ? to_float64(weight) : weight, epsilon);
+    });
   return record(rms_norm_info, {x, weight}, y, [&] {
     enum Saved : std::size_t { input, row_rstd, scale };
     const auto kernel = [size](const BackwardContext& context) -> TensorList {
@@ -147,6 +163,16 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
     };
     return Gradient::with_reference({x, rstds, weight}, kernel, reference);
   });
+}
+
+}  // namespace
+
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {
+  return layer_norm_in(NormRange::any, x, weight, bias, epsilon);
+}
+
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
+  return rms_norm_in(NormRange::any, x, weight, epsilon);
 }
 
 Tensor normalize(const Tensor& x, double p, std::int64_t axis, double epsilon) {

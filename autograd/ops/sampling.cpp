@@ -8,6 +8,7 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
+#include "saw/autograd/base/memory.h"
 #include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/random.h"
 #include "saw/autograd/ops/internal/families.h"
@@ -85,8 +86,11 @@ Tensor bernoulli(const Tensor& p, Generator& generator) {
     const RandomStream stream(generator);
     T* out = y.mutable_data<T>();
     parallel_for(0, y.numel(), draw_grain, [&](std::int64_t begin, std::int64_t end) {
-      kernels::random_uniform(stream.seed(), stream.stream(), begin, end - begin, out + begin);
-      for (std::int64_t i = begin; i < end; ++i) out[i] = out[i] < probability[i] ? T{1} : T{0};
+      // The same draws for every dtype, so that a model makes the same choices in float64.
+      Scratch<double> draws(static_cast<std::size_t>(end - begin));
+      kernels::random_uniform(stream.seed(), stream.stream(), begin, end - begin, draws.data());
+      for (std::int64_t i = begin; i < end; ++i)
+        out[i] = draws[static_cast<std::size_t>(i - begin)] < static_cast<double>(probability[i]) ? T{1} : T{0};
     });
   });
   return record_constant(bernoulli_info, y);

@@ -160,8 +160,9 @@ TensorList split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::i
     if (total < 0) break;
   }
   if (total != x.shape()[a])
-    fail(ErrorKind::shape, "split: the sizes do not add up; got {}; expected together {}, the size of axis {} of {}",
-         cut_list(sizes), x.shape()[a], axis, x.shape());
+    fail(ErrorKind::shape,
+         "split: the sizes do not add up; got {}, together {}; expected {}, the size of axis {} of {}", cut_list(sizes),
+         total < 0 ? "too many" : std::to_string(total), x.shape()[a], axis, x.shape());
   return split_views(split_info, x, sizes, a);
 }
 

@@ -39,8 +39,8 @@ Tensor naive_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
     const auto at = static_cast<std::int64_t>(i);
     return norm.set_of(at / columns, at % columns);
   };
-  struct Moments {
-    double sum = 0, squares = 0, count = 0;
+  struct Moments {  // so wide that the mean of equal numbers is that number
+    long double sum = 0, squares = 0, count = 0;
   };
   std::map<std::int64_t, Moments> sets;
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -49,17 +49,17 @@ Tensor naive_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, con
     moments.count += 1;
   }
   const auto centred = [&](std::size_t i, const Moments& moments) {
-    return norm.centred ? values[i] - moments.sum / moments.count : values[i];
+    return norm.centred ? values[i] - moments.sum / moments.count : static_cast<long double>(values[i]);
   };
   for (std::size_t i = 0; i < values.size(); ++i) {
     Moments& moments = sets[set_of(i)];
-    moments.squares += std::pow(centred(i, moments), 2);
+    moments.squares += centred(i, moments) * centred(i, moments);
   }
   std::vector<double> result(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
     const Moments& moments = sets[set_of(i)];
     const std::size_t column = i % static_cast<std::size_t>(columns);
-    result[i] = centred(i, moments) / std::sqrt(moments.squares / moments.count + norm.epsilon);
+    result[i] = static_cast<double>(centred(i, moments) / std::sqrt(moments.squares / moments.count + norm.epsilon));
     if (!scale.empty()) result[i] *= scale[column];
     if (!offset.empty()) result[i] += offset[column];
   }

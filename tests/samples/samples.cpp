@@ -9,10 +9,10 @@ namespace samples {
 
 using namespace saw;
 
-Tensor SampleMaker::normal(const Shape& shape) { return randn(shape, generator_, dtype_); }
+Tensor SampleMaker::normal(const Shape& shape) { return to(randn(shape, generator_, float64), dtype_); }
 
 Tensor SampleMaker::uniform(const Shape& shape, double low, double high) {
-  return affine(rand(shape, generator_, dtype_), high - low, low);
+  return affine(to(rand(shape, generator_, float64), dtype_), high - low, low);
 }
 
 Tensor SampleMaker::away_from(const Shape& shape, std::initializer_list<double> kinks, double margin) {

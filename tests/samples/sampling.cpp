@@ -19,9 +19,7 @@ Tensor naive_bernoulli(const Tensor& p) {
   const std::vector<double> probabilities = to(p.detach(), float64).to_vector<double>();
   std::vector<double> draws;
   for (std::size_t i = 0; i < probabilities.size(); ++i) {
-    // float32 takes 24 bits of one word of the stream, float64 53 bits of two.
-    const double number = p.dtype() == float32 ? (stream.block(i / 4)[i % 4] >> 8) * 0x1.0p-24 : stream.uniform(i);
-    draws.push_back(number < probabilities[i] ? 1.0 : 0.0);
+    draws.push_back(stream.uniform(i) < probabilities[i] ? 1.0 : 0.0);
   }
   return to(tensor(draws, p.shape()), p.dtype());
 }

@@ -184,7 +184,8 @@ TensorList gradients_of(const TensorList& outputs, const TensorList& leaves, boo
   for (const Tensor& output : outputs) {
     if (!output.defined() || !output.requires_grad()) continue;
     tracked.push_back(output);
-    options.grad_outputs.push_back(saw::affine(saw::rand(output.shape(), generator, output.dtype()), 1.0, 0.5));
+    options.grad_outputs.push_back(
+        saw::affine(saw::rand(output.shape(), generator, saw::float64).to(output.dtype()), 1.0, 0.5));
   }
   std::vector<std::size_t> positions;
   for (std::size_t i = 0; i < leaves.size(); ++i)

@@ -1,5 +1,6 @@
 #include "saw/autograd/ops/internal/channel_norm_op.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -85,18 +86,23 @@ NormStatistics ChannelNorm::statistics(const Tensor& x) const {
   return result;
 }
 
-bool ChannelNorm::leave_float32(const NormStatistics& statistics) const {
-  if (statistics.variance.dtype() != float32) return false;
+Tensor ChannelNorm::outside_float32(const NormStatistics& statistics, std::int64_t channels) const {
+  if (statistics.variance.dtype() != float32 || statistics.variance.numel() == 0) return {};
   const float* variance = statistics.variance.data<float>();
-  bool inside = true;
+  const std::int64_t width = channels / groups;
+  Tensor outside;
   for (std::int64_t segment = 0; segment < segments.count(); ++segment) {
     if (segments.length(segment) == 0) continue;
-    for (std::int64_t i = segment * groups; i < (segment + 1) * groups; ++i) {
-      const double rstd = 1.0 / std::sqrt(static_cast<double>(variance[i]) + epsilon);
-      inside = inside && !leaves_float32(static_cast<float>(rstd));
+    for (std::int64_t group = 0; group < groups; ++group) {
+      const double rstd = 1.0 / std::sqrt(static_cast<double>(variance[segment * groups + group]) + epsilon);
+      if (!leaves_float32(static_cast<float>(rstd))) continue;
+      if (!outside.defined()) outside = zeros({segments.rows(), channels}, boolean);
+      bool* out = outside.mutable_data<bool>();
+      for (std::int64_t row = segments.begin(segment); row < segments.end(segment); ++row)
+        std::fill_n(out + row * channels + group * width, width, true);
     }
   }
-  return !inside;
+  return outside;
 }
 
 Tensor ChannelNorm::forward(const Tensor& x, const NormStatistics& statistics, const Tensor& weight,

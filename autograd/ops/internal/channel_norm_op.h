@@ -26,8 +26,8 @@ struct ChannelNorm {
   double epsilon;
 
   NormStatistics statistics(const Tensor& x) const;
-  /// Whether those of a float32 tensor need float64.
-  bool leave_float32(const NormStatistics& statistics) const;
+  /// The elements (N, C) of a float32 tensor whose statistics need float64; undefined where there are none.
+  Tensor outside_float32(const NormStatistics& statistics, std::int64_t channels) const;
   /// The value, with no history.
   Tensor forward(const Tensor& x, const NormStatistics& statistics, const Tensor& weight, const Tensor& bias) const;
   /// For inputs (x, weight, bias). The statistics are a function of x, or given.

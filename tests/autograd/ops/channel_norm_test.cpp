@@ -30,7 +30,7 @@ struct Operands {
 
 Operands make_operands(saw::DType dtype, std::int64_t rows, std::int64_t channels) {
   saw::Generator generator(4);
-  const auto normal = [&](const saw::Shape& shape) { return saw::randn(shape, generator, dtype); };
+  const auto normal = [&](const saw::Shape& shape) { return saw::randn(shape, generator, saw::float64).to(dtype); };
   const Operands o{normal({rows, channels}), normal({channels}), normal({channels}), normal({rows, channels})};
   for (const Tensor& leaf : {o.x, o.weight, o.bias}) leaf.set_requires_grad(true);
   return o;

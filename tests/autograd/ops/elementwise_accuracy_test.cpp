@@ -110,7 +110,7 @@ std::vector<Case> cases() {
        [](Wide x) { return std::log10(x); },
        [](Wide x) { return 1 / (x * std::log(10.0L)); },
        {1, 2},
-       {2, 2}},
+       {2, 4}},
       {"sin",
        f(sin),
        -100,
@@ -233,8 +233,8 @@ std::vector<Case> cases() {
          const Wide s = gelu_gate(x);
          return s + x * s * (1 - s) * 2 * std::sqrt(2 / pi) * (1 + 3 * 0.044715L * x * x);
        },
-       {4, 8, 8},
-       {4, 8, 8}},
+       {4, 16, 8},
+       {24, 64, 8}},
       {"silu",
        f(silu),
        -80,
@@ -242,7 +242,7 @@ std::vector<Case> cases() {
        [](Wide x) { return x * sigmoid_of(x); },
        [](Wide x) { return sigmoid_of(x) * (1 + x * sigmoid_of(-x)); },
        {4, 8, 8},
-       {4, 8, 8}},
+       {4, 16, 8}},
       {"softplus",
        f(softplus),
        -80,
