@@ -166,6 +166,19 @@ struct Softplus : Unary<Softplus> {
   }
 };
 
+struct Mish : Unary<Mish> {
+  static constexpr Saves saves = Saves::input;
+  template <class V>
+  V f(V x) const {
+    return x * tanh(softplus(x));
+  }
+  template <class V>
+  V df(V x) const {
+    const V t = tanh(softplus(x));
+    return t + x * (1.0 - square(t)) * sigmoid(x);
+  }
+};
+
 }  // namespace
 }  // namespace saw::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -188,6 +201,7 @@ const OpInfo elu_info{"elu", "x where x > 0, else alpha·(eˣ − 1)", true};
 const OpInfo gelu_info{"gelu", "x·Φ(x), or 0.5x(1 + tanh(√(2/π)(x + 0.044715x³)))", true};
 const OpInfo silu_info{"silu", "x / (1 + e⁻ˣ)", true};
 const OpInfo softplus_info{"softplus", "log(1 + eˣ)", true};
+const OpInfo mish_info{"mish", "x · tanh(log(1 + eˣ))", true};
 
 }  // namespace
 
@@ -230,9 +244,11 @@ Tensor softplus(const Tensor& x) {
   return run_unary(softplus_info, x, Softplus{}, SAW_FOR_TARGET(Softplus::kernels)());
 }
 
+Tensor mish(const Tensor& x) { return run_unary(mish_info, x, Mish{}, SAW_FOR_TARGET(Mish::kernels)()); }
+
 OpList activation_ops() {
-  return {&tanh_info,  &sigmoid_info, &log_sigmoid_info, &relu_info, &leaky_relu_info,
-          &prelu_info, &elu_info,     &gelu_info,        &silu_info, &softplus_info};
+  return {&tanh_info, &sigmoid_info, &log_sigmoid_info, &relu_info,     &leaky_relu_info, &prelu_info,
+          &elu_info,  &gelu_info,    &silu_info,        &softplus_info, &mish_info};
 }
 
 }  // namespace saw

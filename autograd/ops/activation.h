@@ -21,6 +21,7 @@ enum class GeluKind { erf, tanh };
 /// x·Φ(x) (Hendrycks & Gimpel 2016); `tanh` is the approximation 0.5x(1 + tanh(√(2/π)(x + 0.044715x³))).
 Tensor gelu(const Tensor& x, GeluKind kind = GeluKind::erf);
 Tensor silu(const Tensor& x);      ///< x·σ(x), also called swish
+Tensor mish(const Tensor& x);      ///< x·tanh(log(1 + eˣ)) (Misra 2019)
 Tensor softplus(const Tensor& x);  ///< log(1 + eˣ), without overflow
 
 }  // namespace saw

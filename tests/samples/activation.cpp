@@ -133,6 +133,14 @@ SampleList activation_samples() {
       {"softplus",
        [](SampleMaker& make) { return smooth(make, softplus, [](double x) { return std::log(1 + std::exp(x)); }); },
        needs_floating<softplus>},
+      {"mish",
+       [](SampleMaker& make) {
+         return smooth(make, mish, [](double x) {
+           const double e = std::exp(x);
+           return x * e * (e + 2) / (e * e + 2 * e + 2);
+         });
+       },
+       needs_floating<mish>},
       {"prelu", prelu_samples, prelu_errors},
       {"log_sigmoid",
        [](SampleMaker& make) {
