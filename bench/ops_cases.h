@@ -114,6 +114,8 @@ inline std::map<std::string, MakeCase> op_cases() {
   table["expm1"] = of([](const Tensor& x) { return expm1(x); });
   table["log"] = positive([](const Tensor& x) { return log(x); });
   table["log1p"] = positive([](const Tensor& x) { return log1p(x); });
+  table["log2"] = positive([](const Tensor& x) { return log2(x); });
+  table["log10"] = positive([](const Tensor& x) { return log10(x); });
   table["sqrt"] = positive([](const Tensor& x) { return sqrt(x); });
   table["rsqrt"] = positive([](const Tensor& x) { return rsqrt(x); });
   table["sin"] = of([](const Tensor& x) { return sin(x); });
@@ -134,6 +136,12 @@ inline std::map<std::string, MakeCase> op_cases() {
   table["gelu"] = of([](const Tensor& x) { return gelu(x); });
   table["gelu_tanh"] = of([](const Tensor& x) { return gelu(x, GeluKind::tanh); });
   table["silu"] = of([](const Tensor& x) { return silu(x); });
+  table["mish"] = of([](const Tensor& x) { return mish(x); });
+  table["log_sigmoid"] = of([](const Tensor& x) { return log_sigmoid(x); });
+  table["exp2"] = of([](const Tensor& x) { return exp2(x); });
+  table["trunc"] = of([](const Tensor& x) { return trunc(x); });
+  table["isinf"] = of([](const Tensor& x) { return isinf(x); });
+  table["nan_to_num"] = of([](const Tensor& x) { return nan_to_num(x); });
   table["softplus"] = of([](const Tensor& x) { return softplus(x); });
   table["glu"] = of([](const Tensor& x) { return glu(x); });
   table["dropout"] = of([](const Tensor& x) { return dropout(x, 0.3); });
@@ -143,6 +151,8 @@ inline std::map<std::string, MakeCase> op_cases() {
   table["mul"] = of_two([](const Tensor& a, const Tensor& b) { return a * b; });
   table["div"] = of_two([](const Tensor& a, const Tensor& b) { return a / b; });
   table["maximum"] = of_two([](const Tensor& a, const Tensor& b) { return maximum(a, b); });
+  table["logaddexp"] = of_two([](const Tensor& a, const Tensor& b) { return logaddexp(a, b); });
+  table["atan2"] = of_two([](const Tensor& a, const Tensor& b) { return atan2(a, b); });
   table["minimum"] = of_two([](const Tensor& a, const Tensor& b) { return minimum(a, b); });
   table["pow"] = with(
       [](Rows r, Rows c) {

@@ -63,7 +63,7 @@ def made(name, function):
 for function in ("neg", "abs", "sign", "square", "exp", "expm1", "sin", "cos", "erf", "floor", "ceil", "round", "isnan",
                  "isfinite", "tanh", "sigmoid", "relu"):
     of(function, getattr(torch, function))
-for function in ("reciprocal", "log", "log1p", "sqrt", "rsqrt"):
+for function in ("reciprocal", "log", "log1p", "log2", "log10", "sqrt", "rsqrt"):
     of_positive(function, getattr(torch, function))
 of("clamp", lambda x: torch.clamp(x, -1.0, 1.0))
 of_positive("pow_2.5", lambda x: torch.pow(x, 2.5))
@@ -72,12 +72,16 @@ of("elu", F.elu)
 of("gelu", F.gelu)
 of("gelu_tanh", lambda x: F.gelu(x, approximate="tanh"))
 of("silu", F.silu)
+of("mish", F.mish)
+of("log_sigmoid", F.logsigmoid)
+for function in ("exp2", "trunc", "isinf", "nan_to_num"):
+    of(function, getattr(torch, function))
 of("softplus", F.softplus)
 of("glu", F.glu)
 of("dropout", lambda x: F.dropout(x, 0.3))
 # elementwise, two inputs
 for function in ("add", "sub", "mul", "div", "maximum", "minimum", "not_equal", "less", "less_equal", "greater",
-                 "greater_equal"):
+                 "greater_equal", "logaddexp", "atan2"):
     of_two(function, getattr(torch, function))
 of_two("equal", torch.eq)
 case("pow", lambda r, c: [positive(r, c), randn(r, c)], torch.pow)
