@@ -44,7 +44,7 @@ std::vector<T> matrix(std::int64_t rows, std::int64_t columns, std::int64_t lead
 
 template <class T>
 void check_product(const Size& size, bool ta, bool tb, bool accumulate, bool parallel) {
-  const auto [m, n, k] = size;
+  const std::int64_t m = size.m, n = size.n, k = size.k;
   const std::int64_t lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 5, ldc = n + 2;
   const auto a = ta ? matrix<T>(k, m, lda, 1) : matrix<T>(m, k, lda, 1);
   const auto b = tb ? matrix<T>(n, k, ldb, 2) : matrix<T>(k, n, ldb, 2);

@@ -44,7 +44,9 @@ const std::map<std::string, ScatterReduction>& reductions() {
 TEST_CASE("scatter, scatter_reduce: values and gradients equal PyTorch's, ties and zeros included") {
   const Golden golden;
   std::size_t met = 0;
-  for (const auto& [name, options] : golden.cases.items()) {
+  for (const auto& entry : golden.cases.items()) {
+    const std::string name = entry.key();
+    const auto& options = entry.value();
     if (name.rfind("scatter", 0) != 0) continue;
     ++met;
     const Tensor x = golden.tensors.at(name + ".input.0").clone().set_requires_grad(true);
