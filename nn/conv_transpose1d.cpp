@@ -37,8 +37,8 @@ ConvTranspose1d::ConvTranspose1d(std::int64_t in, std::int64_t out, std::int64_t
                .dilation = checked_positive(layer, "the dilation", options.dilation)} {}
 
 Tensor ConvTranspose1d::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
-  return conv_transpose1d(x, segments, weight, bias, options_);
+  const auto scope = enter(x);
+  return scope.output(conv_transpose1d(x, segments, weight, bias, options_));
 }
 
 Segments ConvTranspose1d::output_segments(const Segments& segments) const {

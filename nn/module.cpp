@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cstdlib>
 #include <exception>
+#include <set>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/listing.h"
@@ -143,6 +144,8 @@ const Module& Module::find_module(const std::string& path) const {
            parent.empty() ? module->type_name() : parent, there.empty() ? "no modules" : listed(there));
     }
     module = child->module.get();
+    if (end + 1 == path.size())
+      fail(ErrorKind::argument, "find_module: a path does not end with a dot; got \"{}\"", path);
     begin = end + 1;
   }
   return *module;
@@ -296,6 +299,11 @@ Module::Unmatched Module::load_state_dict(const StateDict& state, bool strict) {
   Unmatched unmatched;
   std::vector<std::string> mismatched;
   std::vector<std::pair<Tensor, Tensor>> copies;  // to, from
+
+  std::set<std::string> given_names;
+  for (const auto& [name, tensor] : state)
+    if (!given_names.insert(name).second)
+      fail(ErrorKind::argument, "load_state_dict: the name \"{}\" is there twice; expected each once", name);
 
   StateDict own = state_dict();
   for (const auto& [name, tensor] : own) {

@@ -212,6 +212,8 @@ class Module {
   ForwardScope enter() const { return ForwardScope(*this, nullptr); }
   ForwardScope enter(const Tensor& input) const { return ForwardScope(*this, &input); }
   ForwardScope enter(Tensor&&) const = delete;  // the scope only looks at it
+  /// The same for functions beside forward (attention weights, keys to keep): errors name this module, no hook runs.
+  [[nodiscard]] ModuleScope enter_beside_forward() const { return ModuleScope(&path_); }
 
   /// "Linear" for saw::nn::Linear.
   static std::string type_name_of(const std::type_info& type);

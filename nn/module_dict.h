@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "saw/autograd/base/error.h"
 #include "saw/nn/module.h"
 
 namespace saw {
@@ -51,8 +52,9 @@ class ModuleDict : public Module {
   M& operator[](const std::string& name) const {
     for (const Entry& entry : entries_)
       if (entry.first == name) return *entry.second;
-    find_module(name);  // throws: nothing below has this name either
-    return *entries_.front().second;
+    std::string names;
+    for (const Entry& entry : entries_) names += (names.empty() ? "" : ", ") + entry.first;
+    throw Error(ErrorKind::argument, "ModuleDict: there is no module \"" + name + "\"; expected one of: " + names);
   }
   bool contains(const std::string& name) const {
     for (const Entry& entry : entries_)

@@ -111,8 +111,8 @@ Tensor MultiHeadAttention::attend_heads(const Projected& projected, const Segmen
 }
 
 Tensor MultiHeadAttention::forward(const Tensor& x, const Segments& segments, const Tensor& bias) const {
-  const auto scope = enter();
-  return attend_heads(project(x, segments), segments, segments, {}, bias);
+  const auto scope = enter(x);
+  return scope.output(attend_heads(project(x, segments), segments, segments, {}, bias));
 }
 
 Tensor MultiHeadAttention::forward(const Tensor& query, const Tensor& memory, const Segments& query_segments,
@@ -123,26 +123,27 @@ Tensor MultiHeadAttention::forward(const Tensor& query, const Tensor& memory, co
 Tensor MultiHeadAttention::forward(const Tensor& query, const Tensor& key, const Tensor& value,
                                    const Segments& query_segments, const Segments& key_segments,
                                    const Tensor& bias) const {
-  const auto scope = enter();
-  return attend_heads(project(query, key, value, query_segments, key_segments), query_segments, key_segments, {}, bias);
+  const auto scope = enter(query);
+  return scope.output(
+      attend_heads(project(query, key, value, query_segments, key_segments), query_segments, key_segments, {}, bias));
 }
 
 KeysAndValues MultiHeadAttention::project_keys(const Tensor& key, const Tensor& value, const Segments& segments,
                                                const std::vector<std::int64_t>& offsets) const {
-  const auto scope = enter();
+  const auto scope = enter_beside_forward();
   return {with_positions(project_one(1, key), segments, offsets), project_one(2, value), segments};
 }
 
 Tensor MultiHeadAttention::attend(const Tensor& query, const Segments& query_segments, const KeysAndValues& memory,
                                   const std::vector<std::int64_t>& query_offsets, const Tensor& bias) const {
-  const auto scope = enter();
+  const auto scope = enter_beside_forward();
   return attend_heads({with_positions(project_one(0, query), query_segments, query_offsets), memory.key, memory.value},
                       query_segments, memory.segments, query_offsets, bias);
 }
 
 Tensor MultiHeadAttention::weights(const Tensor& x, const Segments& segments, std::int64_t segment,
                                    const Tensor& bias) const {
-  const auto scope = enter();
+  const auto scope = enter_beside_forward();
   const NoGradGuard no_grad;
   const Projected projected = project(x, segments);
   return attention_weights(projected.query, projected.key, segments, segments, segment, options_.attention, bias);
@@ -150,7 +151,7 @@ Tensor MultiHeadAttention::weights(const Tensor& x, const Segments& segments, st
 
 Tensor MultiHeadAttention::weights(const Tensor& query, const Tensor& memory, const Segments& query_segments,
                                    const Segments& memory_segments, std::int64_t segment, const Tensor& bias) const {
-  const auto scope = enter();
+  const auto scope = enter_beside_forward();
   const NoGradGuard no_grad;
   const Projected projected = project(query, memory, memory, query_segments, memory_segments);
   return attention_weights(projected.query, projected.key, query_segments, memory_segments, segment, options_.attention,

@@ -78,14 +78,15 @@ SinusoidalPositions::SinusoidalPositions(std::int64_t width)
 
 Tensor SinusoidalPositions::forward(const Tensor& x, const Segments& segments,
                                     const std::vector<std::int64_t>& offsets) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   check_rows("SinusoidalPositions", x, segments, width_);
   const Tensor positions = positions_in_segments(segments, offsets);
   const std::int64_t end = positions_end(segments, offsets);
   if (end <= segments.rows())  // segments share a table
-    return x + index_select(sinusoidal_encoding(end, width_, x.dtype()), 0, positions);
+    return scope.output(x + index_select(sinusoidal_encoding(end, width_, x.dtype()), 0, positions));
   const std::int64_t* position = positions.data<std::int64_t>();
-  return x + encode(segments.rows(), width_, x.dtype(), [position](std::int64_t row) { return position[row]; });
+  return scope.output(
+      x + encode(segments.rows(), width_, x.dtype(), [position](std::int64_t row) { return position[row]; }));
 }
 
 LearnedPositions::LearnedPositions(std::int64_t positions, std::int64_t width)
@@ -96,7 +97,7 @@ LearnedPositions::LearnedPositions(std::int64_t positions, std::int64_t width)
 
 Tensor LearnedPositions::forward(const Tensor& x, const Segments& segments,
                                  const std::vector<std::int64_t>& offsets) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   check_rows("LearnedPositions", x, segments, weight.size(1));
   const Tensor positions = positions_in_segments(segments, offsets);
   const std::int64_t end = positions_end(segments, offsets);
@@ -105,7 +106,7 @@ Tensor LearnedPositions::forward(const Tensor& x, const Segments& segments,
          "LearnedPositions: a segment is longer than the table of positions; got length {}; expected at most {}; make "
          "the table longer or take SinusoidalPositions",
          end, weight.size(0));
-  return x + index_select(weight, 0, positions);
+  return scope.output(x + index_select(weight, 0, positions));
 }
 
 }  // namespace saw::nn

@@ -96,17 +96,17 @@ RelativeMultiHeadAttention::Projected RelativeMultiHeadAttention::project(const 
 }
 
 Tensor RelativeMultiHeadAttention::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
+  const auto scope = enter(x);
   const Projected p = project(x, segments);
   AttentionOptions options = options_.attention;
   options.dropout = is_training() ? options_.dropout : 0.0;
   const Tensor heads = relative_attention(p.query, p.key, p.value, p.positions, pos_bias_u_, pos_bias_v_, segments,
-                                          options);                  // (N, heads, d)
-  return out_proj_.forward(heads.reshape({heads.size(0), width_}));  // (N, width)
+                                          options);                                // (N, heads, d)
+  return scope.output(out_proj_.forward(heads.reshape({heads.size(0), width_})));  // (N, width)
 }
 
 Tensor RelativeMultiHeadAttention::weights(const Tensor& x, const Segments& segments, std::int64_t segment) const {
-  const auto scope = enter();
+  const auto scope = enter_beside_forward();
   const NoGradGuard no_grad;
   const Projected p = project(x, segments);
   return relative_attention_weights(p.query, p.key, p.positions, pos_bias_u_, pos_bias_v_, segments, segment,

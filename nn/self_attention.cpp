@@ -55,7 +55,7 @@ Tensor SelfAttention::normalise(const Tensor& scores) const {
 }
 
 KeysAndValues SelfAttention::project_keys(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
+  const auto scope = enter_beside_forward();
   return {key_.forward(x), value_.forward(x), segments};
 }
 
@@ -64,7 +64,7 @@ Tensor SelfAttention::attend(const Tensor& x, const Segments& segments, const Ke
                      options_.normalisation == AttentionNormalisation::softmax && !options_.divide_by_length;
   if (!fused) return attend_with_weights(x, segments, memory).output;
 
-  const auto scope = enter();
+  const auto scope = enter_beside_forward();
   const auto one_head = [](const Tensor& rows) { return rows.unsqueeze(1); };  // (N, d) → (N, 1, d)
   const AttentionOptions options{.scale = options_.scale ? 1.0 / std::sqrt(static_cast<double>(key_width_)) : 1.0};
   return attention(one_head(query_.forward(x)), one_head(memory.key), one_head(memory.value), segments, memory.segments,
@@ -74,7 +74,7 @@ Tensor SelfAttention::attend(const Tensor& x, const Segments& segments, const Ke
 
 SelfAttention::Result SelfAttention::attend_with_weights(const Tensor& x, const Segments& segments,
                                                          const KeysAndValues& memory) const {
-  const auto scope = enter();
+  const auto scope = enter_beside_forward();
   if (x.rank() != 2 || x.size(0) != segments.rows())
     fail(ErrorKind::shape, "SelfAttention: input does not fit; got {}; expected ({}, width) for {}", x.shape(),
          segments.rows(), segments);
@@ -102,13 +102,15 @@ SelfAttention::Result SelfAttention::attend_with_weights(const Tensor& x, const 
 }
 
 Tensor SelfAttention::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
-  return attend(x, segments, project_keys(x, segments));
+  const auto scope = enter(x);
+  return scope.output(attend(x, segments, project_keys(x, segments)));
 }
 
 SelfAttention::Result SelfAttention::forward_with_weights(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter();
-  return attend_with_weights(x, segments, project_keys(x, segments));
+  const auto scope = enter(x);
+  Result result = attend_with_weights(x, segments, project_keys(x, segments));
+  result.output = scope.output(result.output);
+  return result;
 }
 
 }  // namespace saw::nn

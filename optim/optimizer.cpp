@@ -105,6 +105,9 @@ void Optimizer::check_gradients() const {
            "place; "
            "make the optimizer after them",
            name_, entry.name, entry.parameter.shape());
+    if (!is_elementwise() && sparse_grad(entry.parameter).defined())
+      fail(ErrorKind::autograd, "{}.step: parameter \"{}\" has a sparse gradient; expected a whole matrix", name_,
+           entry.name);
     if (!entry.parameter.requires_grad()) ++frozen;
     if (entry.parameter.grad().defined() || sparse_grad(entry.parameter).defined()) ++with_gradient;
   }
@@ -136,9 +139,6 @@ void Optimizer::step() {
     const Tensor gradient = sparse.defined() ? sparse.rows : entry.parameter.grad();
     if (!gradient.defined()) continue;
     if (!is_elementwise()) {
-      if (sparse.defined())
-        fail(ErrorKind::autograd, "{}.step: parameter \"{}\" has a sparse gradient; expected a whole matrix", name_,
-             entry.name);
       update_whole({.group = entry.group,
                     .learning_rate = learning_rates_[entry.group],
                     .step = ++entry.step,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <utility>
 
@@ -104,7 +105,7 @@ double CosineAnnealingWarmRestarts::rate(std::int64_t step, double base) const {
   } else {
     while (since >= period) {
       since -= period;
-      period *= multiplier;
+      if (__builtin_mul_overflow(period, multiplier, &period)) period = std::numeric_limits<std::int64_t>::max();
     }
   }
   return along_cosine(base, minimum_rate, ratio(since, period));

@@ -91,7 +91,11 @@ struct Vec<std::int64_t> {
   std::int64_t raw;
 
   HWY_INLINE explicit Vec(std::int64_t value) : raw(value) {}
-  HWY_INLINE Vec(double value) : raw(static_cast<std::int64_t>(value)) {}  // NOLINT: as for the others
+  /// Numbers beyond the range stand for its ends.
+  HWY_INLINE Vec(double value)  // NOLINT: as for the others
+      : raw(value >= 0x1p63   ? std::numeric_limits<std::int64_t>::max()
+            : value < -0x1p63 ? std::numeric_limits<std::int64_t>::min()
+                              : static_cast<std::int64_t>(value)) {}
 
   // Sums that leave the range wrap around, as everywhere; signed ones must not.
   friend HWY_INLINE Vec operator-(Vec a) { return Vec(static_cast<std::int64_t>(-static_cast<std::uint64_t>(a.raw))); }

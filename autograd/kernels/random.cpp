@@ -10,11 +10,12 @@
 #include "hwy/foreach_target.h"  // compiles what follows once per target
 #include "hwy/highway.h"
 //
-#include "saw/autograd/kernels/simd_math-inl.h"
+#include "hwy/contrib/math/math-inl.h"
 #include "saw/autograd/kernels/targets.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saw::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 using Wide = hn::ScalableTag<std::uint64_t>;
 using V = hn::Vec<Wide>;

@@ -273,9 +273,9 @@ const OpInfo lerp_info{"lerp", "a + weight·(b − a)", true};
 const OpInfo affine_info{"affine", "x·factor + offset", true};
 
 void check_integer(const char* op, double number) {
-  if (std::trunc(number) != number || std::fabs(number) > 9007199254740992.0)  // 2⁵³: beyond, doubles skip integers
+  if (std::trunc(number) != number || std::fabs(number) >= 9007199254740992.0)  // 2⁵³: beyond, doubles skip integers
     fail(ErrorKind::dtype,
-         "{}: int64 elements beside a number that is none; got {}; expected an integer; "
+         "{}: int64 elements and a number that is not an exact integer; got {}; expected one below 2^53; "
          "convert the tensor with to()",
          op, number);
 }

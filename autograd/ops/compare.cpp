@@ -47,10 +47,24 @@ template <bool ordered, class Relation>
 Tensor compare(const OpInfo& info, const Tensor& a, double number, const Relation& relation) {
   const Tensor y = Tensor::empty(a.shape(), boolean);
   dispatch_comparable<ordered>(info, a.dtype(), [&]<class T>() {
+    if constexpr (std::is_same_v<T, std::int64_t>)
+      if (std::trunc(number) == number && std::fabs(number) < 0x1p63) {  // not through a double, which skips integers
+        const auto whole = static_cast<std::int64_t>(number);
+        map_tensors<bool, T>(
+            cheap_grain, [&relation, whole](T left) { return relation(left, whole); }, y, a);
+        return;
+      }
     using Common = std::conditional_t<std::is_same_v<T, float>, float, double>;
     const auto right = static_cast<Common>(number);
     map_tensors<bool, T>(
-        cheap_grain, [&relation, right](T left) { return relation(static_cast<Common>(left), right); }, y, a);
+        cheap_grain,
+        [&relation, right](T left) {
+          // A number beyond int64 lies on one side of all of them, also of the largest, which a double rounds up to it.
+          if constexpr (std::is_same_v<T, std::int64_t>)
+            if (right >= 0x1p63) return relation(Common(0), Common(1));
+          return relation(static_cast<Common>(left), right);
+        },
+        y, a);
   });
   return record_constant(info, y);
 }
@@ -163,8 +177,9 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   if (broadcast_shapes("masked_fill", mask.shape(), x.shape()) != x.shape())
     fail(ErrorKind::shape, "masked_fill: the mask does not broadcast to the tensor; got {}; expected {}", mask.shape(),
          x.shape());
-  if (x.dtype() == int64 && std::trunc(value) != value)
-    fail(ErrorKind::argument, "masked_fill: the value for int64 elements is not an integer; got {}", value);
+  if (x.dtype() == int64 && !(std::trunc(value) == value && std::fabs(value) < 0x1p63))
+    fail(ErrorKind::argument, "masked_fill: the value for int64 elements is not an integer of their range; got {}",
+         value);
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
   dispatch_all(x.dtype(), [&]<class T>() {
     const T fill = static_cast<T>(value);

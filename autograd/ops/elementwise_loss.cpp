@@ -1,5 +1,8 @@
 #include "saw/autograd/ops/elementwise_loss.h"
 
+#include <cmath>
+#include <limits>
+
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/kernels/elementwise_loss.h"
@@ -93,6 +96,11 @@ Tensor elementwise_loss(const OpInfo& info, const Tensor& input, const Tensor& t
   });
 }
 
+Tensor squared_composite(const Tensor& input, const Tensor& target, const Formula& formula) {
+  const Tensor squares = square(input - target);
+  return formula.factor == 1 ? squares : squares * formula.factor;
+}
+
 Tensor huber_composite(const Tensor& input, const Tensor& target, const Formula& formula) {
   const Tensor distance = input - target, near = clamp(distance, -formula.delta, formula.delta);
   return (square(near) * 0.5 + (abs(distance) - abs(near)) * formula.delta) * formula.factor;
@@ -105,7 +113,7 @@ Tensor absolute_composite(const Tensor& input, const Tensor& target, const Formu
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
   check_operands("mse_loss", input, target);
   return elementwise_loss(mse_loss_info, input, target, {.loss = kernels::ElementwiseLoss::squared}, reduction,
-                          [](const Tensor& x, const Tensor& t, const Formula&) { return square(x - t); });
+                          squared_composite);
 }
 
 Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
@@ -117,6 +125,9 @@ Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
 Tensor huber_loss(const Tensor& input, const Tensor& target, double delta, Reduction reduction) {
   check_operands("huber_loss", input, target);
   if (!(delta > 0)) fail(ErrorKind::argument, "huber_loss: delta must be positive; got {}", delta);
+  if (std::isinf(delta))  // nothing is far: half the square
+    return elementwise_loss(huber_loss_info, input, target, {.loss = kernels::ElementwiseLoss::squared, .factor = 0.5},
+                            reduction, squared_composite);
   return elementwise_loss(huber_loss_info, input, target, {.loss = kernels::ElementwiseLoss::huber, .delta = delta},
                           reduction, huber_composite);
 }
@@ -124,7 +135,9 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, double delta, Reduc
 Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, double beta, Reduction reduction) {
   check_operands("smooth_l1_loss", input, target);
   if (!(beta >= 0)) fail(ErrorKind::argument, "smooth_l1_loss: beta must not be negative; got {}", beta);
-  if (beta == 0)
+  // Below the smallest normal number, 1/β is no number and nothing is near.
+  if (beta < (input.dtype() == float32 ? static_cast<double>(std::numeric_limits<float>::min())
+                                       : std::numeric_limits<double>::min()))
     return elementwise_loss(smooth_l1_loss_info, input, target, {.loss = kernels::ElementwiseLoss::absolute}, reduction,
                             absolute_composite);
   return elementwise_loss(smooth_l1_loss_info, input, target,

@@ -23,6 +23,12 @@ const OpInfo multinomial_info{"multinomial", "class numbers, each in proportion 
 
 constexpr std::int64_t draw_grain = 1 << 12;
 
+/// Whether a class can be drawn. What is too small to be a normal number counts as 0, as it does inside parallel_for.
+template <class T>
+bool can_be_drawn(T weight) {
+  return weight >= std::numeric_limits<T>::min();
+}
+
 /// Throws unless a row of weights can give `count` draws.
 template <class T>
 void check_weights(const T* weights, std::int64_t row, std::int64_t classes, std::int64_t count, bool replacement) {
@@ -31,7 +37,7 @@ void check_weights(const T* weights, std::int64_t row, std::int64_t classes, std
     if (!(weights[c] >= 0 && weights[c] <= std::numeric_limits<T>::max()))
       fail(ErrorKind::argument, "multinomial: weights must be finite and not negative; got {} at ({}, {})", weights[c],
            row, c);
-    positive += weights[c] > 0;
+    positive += can_be_drawn(weights[c]);
   }
   if (positive == 0 && count > 0)
     fail(ErrorKind::argument, "multinomial: a row needs a positive weight; got none in row {}", row);
@@ -47,7 +53,8 @@ void draw_with_replacement(const T* weights, std::int64_t classes, const RandomS
                            std::int64_t count, std::int64_t* out) {
   std::vector<double> sums;
   double total = 0;
-  for (std::int64_t c = 0; c < classes; ++c) sums.push_back(total += static_cast<double>(weights[c]));
+  for (std::int64_t c = 0; c < classes; ++c)
+    sums.push_back(total += can_be_drawn(weights[c]) ? static_cast<double>(weights[c]) : 0.0);
   for (std::int64_t i = 0; i < count; ++i) {
     const double part = stream.uniform(first + static_cast<std::uint64_t>(i)) * total;
     // Rounding may put the part at the whole: the last class of a positive weight is meant.
@@ -62,7 +69,7 @@ void draw_without_replacement(const T* weights, std::int64_t classes, const Rand
                               std::int64_t count, std::int64_t* out) {
   std::vector<std::pair<double, std::int64_t>> keys;
   for (std::int64_t c = 0; c < classes; ++c)
-    if (weights[c] > 0)
+    if (can_be_drawn(weights[c]))
       keys.emplace_back(
           -std::log1p(-stream.uniform(first + static_cast<std::uint64_t>(c))) / static_cast<double>(weights[c]), c);
   std::partial_sort(keys.begin(), keys.begin() + count, keys.end());

@@ -400,8 +400,7 @@ Tensor trunc(const Tensor& x) { return run_unary(trunc_info, x, Trunc{}, SAW_FOR
 
 Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high) {
   check_defined("clamp", x);
-  // What is no bound lies beyond every element; 2^62 does for int64, and a double holds it.
-  const double none = x.dtype() == int64 ? 4611686018427387904.0 : std::numeric_limits<double>::infinity();
+  constexpr double none = std::numeric_limits<double>::infinity();
   const double least = low.value_or(-none), most = high.value_or(none);
   if (!(least <= most))
     fail(ErrorKind::argument, "clamp: low must not lie above high; got low {}, high {}", least, most);

@@ -242,6 +242,9 @@ const Tensor& Indexed::assign(const Tensor& values) const {
   if (!places_) return copy_(values);
   check_in_place("indexing", places_->view, values);
   write(values);
+  // What was taken before the writing is a copy; the result of an assignment is what was assigned.
+  const NoGradGuard no_grad;
+  copy_(expanded_to("indexing", values, shape(), dtype()));
   return *this;
 }
 

@@ -59,6 +59,45 @@ std::vector<std::string> frozen(const nn::Module& module) {
 
 using Names = std::vector<std::string>;
 
+TEST_CASE("attention and positions show forward hooks their input and output, once") {
+  const Segments segments = Segments::from_lengths({3, 2});
+  const Tensor x = randn({5, 8});
+  const auto check = [&](auto&& layer) {
+    CAPTURE(layer.type_name());
+    int calls = 0;
+    Tensor seen;
+    layer.register_forward_hook([&](const nn::Module&, const Tensor& input, const Tensor& output) {
+      ++calls;
+      CHECK(input.is_same(x));
+      seen = output;
+      return Tensor();
+    });
+    const Tensor y = layer.forward(x, segments);
+    CHECK(calls == 1);
+    CHECK(seen.is_same(y));
+  };
+  check(nn::MultiHeadAttention(8, 2));
+  check(nn::SelfAttention(8));
+  check(nn::RelativeMultiHeadAttention(8, 2));
+  check(nn::SinusoidalPositions(8));
+  check(nn::LearnedPositions(4, 8));
+}
+
+TEST_CASE("names that are none are refused by look-ups and states") {
+  struct Two : nn::Module {
+    nn::ModuleDict<nn::Linear>& dict = child<nn::ModuleDict<nn::Linear>>("dict");
+    Two() { dict.add("a", 2, 2); }
+  };
+  Two two;
+  CHECK_THROWS_AS(two.dict[""], saw::Error);
+  CHECK_THROWS_AS(two.dict["a."], saw::Error);
+  CHECK_THROWS_AS(two.find_module("dict."), saw::Error);
+  CHECK_THROWS_AS(nn::ModuleDict<nn::Linear>()[""], saw::Error);
+  StateDict state = two.state_dict();
+  state.push_back(state.front());
+  CHECK_THROWS_AS(two.load_state_dict(state), saw::Error);
+}
+
 }  // namespace
 
 TEST_CASE("modules come with their paths, apply reaches all from inside out") {

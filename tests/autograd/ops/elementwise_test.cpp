@@ -131,4 +131,37 @@ TEST_CASE("large elementwise ops: any layout, any number of threads, the same bi
   for (const std::vector<float>& result : results) CHECK(result == results[0]);
 }
 
+TEST_CASE("int64 elements at the ends of their range beside numbers") {
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(),
+                         least = std::numeric_limits<std::int64_t>::min();
+  using Whole = std::vector<std::int64_t>;
+  const Tensor ends = saw::tensor({most, least, std::int64_t{5}});
+  CHECK(saw::clamp(ends, 0.0).to_vector<std::int64_t>() == Whole{most, 0, 5});
+  CHECK(saw::clamp(ends, 0.0, infinity).to_vector<std::int64_t>() == Whole{most, 0, 5});
+  CHECK(saw::clamp(ends, {}, 1e30).to_vector<std::int64_t>() == Whole{most, least, 5});
+  CHECK(saw::clamp(ends, {}, -5e18).to_vector<std::int64_t>()[2] == -5000000000000000000);
+  CHECK_FALSE(saw::equal(ends, 9223372036854775808.0).to_vector<bool>()[0]);
+  CHECK(saw::less(ends, 9223372036854775808.0).to_vector<bool>() == std::vector<bool>{true, true, true});
+  CHECK_FALSE(saw::equal(saw::tensor({std::int64_t{9007199254740993}}), 9007199254740992.0).item<bool>());
+  CHECK_THROWS_AS(saw::masked_fill(ends, saw::tensor({true, false, true}), 1e30), saw::Error);
+  CHECK_THROWS_AS(saw::affine(ends, 1.0, 9007199254740992.0), saw::Error);
+}
+
+TEST_CASE(
+    "huber_loss without an end is half the square, smooth_l1_loss without a middle the distance, in every order") {
+  const Tensor x = leaf({0.5, -3.0, 40.0}), t = saw::tensor({0.0, 0.0, 0.0}, saw::float64);
+  for (const bool recorded : {false, true})
+    CHECK(gradient(saw::huber_loss(x, t, infinity, saw::Reduction::sum), x, recorded) == Numbers{0.5, -3.0, 40.0});
+  const Tensor q = saw::tensor({0.5f, -3.0f}), zero = saw::zeros({2});
+  CHECK(saw::smooth_l1_loss(q, zero, 1e-40, saw::Reduction::none).to_vector<double>() == Numbers{0.5, 3.0});
+}
+
+TEST_CASE("multinomial: a weight too small to be normal is none") {
+  CHECK_THROWS_AS(saw::multinomial(saw::tensor({1e-40f, 1.0f}), 2), saw::Error);
+  CHECK_THROWS_AS(saw::multinomial(saw::tensor({1e-40f, 0.0f}), 1), saw::Error);
+  CHECK(saw::multinomial(saw::tensor({1e-40f, 1.0f}), 1).item<int>() == 1);
+  CHECK(saw::multinomial(saw::tensor({1e-40f, 1.0f}), 5, true).to_vector<std::int64_t>() ==
+        std::vector<std::int64_t>{1, 1, 1, 1, 1});
+}
+
 }  // namespace

@@ -451,4 +451,11 @@ TEST_CASE("indexing: mistakes") {
   CHECK(values(x) == values(counted({3, 4})));
 }
 
+TEST_CASE("indexing: an assignment through index tensors results in what was assigned") {
+  const Tensor x = saw::arange(6).reshape({3, 2});
+  const Tensor y = (x(saw::tensor({0, 2})) = 5);
+  CHECK(y.to_vector<std::int64_t>() == std::vector<std::int64_t>{5, 5, 5, 5});
+  CHECK(x.to_vector<std::int64_t>() == std::vector<std::int64_t>{5, 5, 2, 3, 5, 5});
+}
+
 }  // namespace
