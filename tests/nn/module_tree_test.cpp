@@ -393,7 +393,7 @@ TEST_CASE("a module dict keeps modules by name and in order") {
   CHECK(model.parts["dropout"].type_name() == "Dropout");
   CHECK(model.parts.find_module<nn::LayerNorm>("norm").weight.defined());
   CHECK_EQ(error_of([&] { model.heads["tag"]; }),
-           "find_module: there is no \"tag\" in this ModuleDict<Linear>; ModuleDict<Linear> has tags, arcs");
+           "ModuleDict: there is no module \"tag\"; expected one of: tags, arcs");
   CHECK(error_of([&] { model.heads.add("tags", 1, 1); }).find("is taken") != std::string::npos);
 }
 
