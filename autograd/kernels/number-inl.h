@@ -458,8 +458,9 @@ template <class T>
 HWY_INLINE Vec<T> ndtr(Vec<T> x) {
   if constexpr (std::is_same_v<T, float>) {
     // Far down, every rounding of float32 shows: there it is computed in double, which few elements need.
-    const Vec<T> near = where(is_nan(x), x, where(x < 0.0, lower_tail(abs(x)), 1.0 - lower_tail(abs(x))));
-    const Condition<T> far = x < -2.0;
+    const Vec<T> tail = lower_tail(abs(x));
+    const Vec<T> near = where(is_nan(x), x, where(x < 0.0, tail, 1.0 - tail));
+    const Condition<T> far = x < -3.0;
     if (hn::AllFalse(hn::ScalableTag<T>(), far.raw)) return near;
     return where(far, in_double(x, [](Vec<double> wide) HWY_ATTR { return lower_tail(-wide); }), near);
   } else {
