@@ -13,6 +13,7 @@
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/group_norm.h"
+#include "saw/autograd/ops/norm.h"
 #include "saw/autograd/ops/slice.h"
 #include "saw/autograd/ops/view.h"
 #include "saw/autograd/tape/engine.h"
@@ -162,6 +163,29 @@ TEST_CASE("batch_norm, group_norm: steps of one size ask nothing of the system")
   const auto before = saw::memory_stats();
   for (int i = 0; i < 10; ++i) step();
   CHECK(saw::memory_stats().system_allocations == before.system_allocations);
+}
+
+TEST_CASE("layer_norm, rms_norm: a row beyond float32's squares is normalised, and the others keep their bits") {
+  saw::Generator generator(8);
+  const Tensor x = saw::randn({4, 20}, generator);
+  const Tensor mixed = x.clone();
+  mixed.select(0, 1).mul_(1e25);
+  mixed.select(0, 2).fill_(std::numeric_limits<double>::quiet_NaN());
+  const auto check = [&](auto&& norm) {
+    const Tensor clean = norm(x), result = norm(mixed);
+    for (const std::int64_t row : {0, 3})
+      CHECK(test::same_bits(test::copy_of(result.select(0, row)), test::copy_of(clean.select(0, row))));
+    // Epsilon counts for the small row, 1e-5 beside a variance near 1, and not for the large one.
+    CHECK_EQ(test::difference(result.select(0, 1), clean.select(0, 1), 1e-4), "");
+    for (const float value : result.select(0, 2).to_vector<float>()) CHECK(std::isnan(value));
+    const Tensor leaf = mixed.clone().set_requires_grad(true), plain = x.clone().set_requires_grad(true);
+    norm(leaf).select(0, 0).sum().backward();
+    norm(plain).select(0, 0).sum().backward();
+    CHECK_EQ(test::difference(leaf.grad().select(0, 0), plain.grad().select(0, 0), 64 * test::epsilon(saw::float32)),
+             "");
+  };
+  check([](const Tensor& in) { return saw::layer_norm(in); });
+  check([](const Tensor& in) { return saw::rms_norm(in); });
 }
 
 }  // namespace
