@@ -1,5 +1,6 @@
 #include "saw/nn/losses.h"
 
+#include <utility>
 #include <vector>
 
 #include "saw/autograd/base/internal/check.h"
@@ -67,18 +68,21 @@ Tensor reduce(const Tensor& losses, Reduction reduction) {
   }
 }
 
-/// The targets with 0 in place of `ignore_index`; throws for a target that is no class.
-Tensor checked_targets(const Tensor& targets, std::int64_t classes, std::int64_t ignore_index) {
+/// The targets with 0 in place of `ignore_index`, and how many were; throws for a target that is no class.
+std::pair<Tensor, std::int64_t> checked_targets(const Tensor& targets, std::int64_t classes,
+                                                std::int64_t ignore_index) {
   std::vector<std::int64_t> values = targets.to_vector<std::int64_t>();
+  std::int64_t ignored = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i] == ignore_index) {
       values[i] = 0;
+      ++ignored;
     } else if (values[i] < 0 || values[i] >= classes) {
       fail(ErrorKind::index, "nll: a target is no class; got {} at row {}; expected 0 … {}, or {} to ignore a row",
            values[i], i, classes - 1, ignore_index);
     }
   }
-  return tensor(values);
+  return {tensor(values), ignored};
 }
 
 }  // namespace
@@ -101,7 +105,10 @@ Tensor nll(const Tensor& log_probabilities, const Tensor& targets, const NllOpti
          log_probabilities.shape());
   if (options.weight.defined()) check_vector("nll", "weight", options.weight, log_probabilities);
 
-  const Tensor numbers = checked_targets(targets, classes, options.ignore_index);
+  const auto [numbers, ignored_count] = checked_targets(targets, classes, options.ignore_index);
+  if (rows > 0 && ignored_count == 0 &&
+      !options.weight.defined())  // the common case, of which nothing has to be hidden
+    return -reduce(gather(log_probabilities, 1, numbers.unsqueeze(1)).squeeze(1), options.reduction);
   const Tensor ignored = equal(targets, static_cast<double>(options.ignore_index));
   const Tensor weights = masked_fill(
       options.weight.defined() ? index_select(options.weight, 0, numbers) : ones({rows}, log_probabilities.dtype()),

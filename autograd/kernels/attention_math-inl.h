@@ -14,37 +14,14 @@
 
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
+//
 #include "saw/autograd/kernels/attention_schedule.h"
 #include "saw/autograd/kernels/row-inl.h"
+#include "saw/autograd/kernels/simd_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saw::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-/// eˣ for x ≤ 0, −∞ included, within 2 ulp; NaN stays NaN. Below e⁻⁸⁷, which is next to nothing beside the largest
-/// weight, float32 gives 0, so that 2ⁿ can be made by adding to the exponent.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V weight_of(D d, V x) {
-  if constexpr (std::is_same_v<hn::TFromD<D>, float>) {
-    const hn::RebindToSigned<D> integers;
-    const V lowest = hn::Set(d, -87.0f);
-    const V n = hn::Round(hn::Mul(hn::Max(lowest, x), hn::Set(d, 1.44269504f)));
-    // log 2 in two parts, of which the first has so few bits that its product with n is exact.
-    const V r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x));
-    V y = hn::MulAdd(r, hn::Set(d, 1.0f / 5040), hn::Set(d, 1.0f / 720));
-    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 120));
-    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 24));
-    y = hn::MulAdd(r, y, hn::Set(d, 1.0f / 6));
-    y = hn::MulAdd(r, y, hn::Set(d, 0.5f));
-    y = hn::MulAdd(r, y, hn::Set(d, 1.0f));
-    y = hn::MulAdd(r, y, hn::Set(d, 1.0f));
-    const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(integers, n));
-    y = hn::BitCast(d, hn::Add(hn::BitCast(integers, y), exponent));
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenZeroElse(hn::Lt(x, lowest), y));
-  } else {
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
-  }
-}
 
 /// A block of Philox words in every lane: word n of each block is in w<n>.
 template <class V>

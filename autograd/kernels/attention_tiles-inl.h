@@ -182,11 +182,11 @@ void forward_softmax(const AttentionTile<T>& tile, T* scores, const T* bias, T* 
     for (std::int64_t j = 0; j < tile.keys; ++j) {
       T* at = scores + j * tile.stride + i;
       const auto stored = hn::LoadU(d, at);
-      const auto weight = weight_of(d, hn::Sub(stored, shift));
+      const auto weight = exp_bounded(d, hn::Sub(stored, shift));
       hn::StoreU(weight, d, at);
       total = hn::Add(total, weight);
     }
-    const auto old = weight_of(d, hn::Sub(before, shift));
+    const auto old = exp_bounded(d, hn::Sub(before, shift));
     hn::StoreU(old, d, decay + i);
     hn::StoreU(hn::MulAdd(hn::LoadU(d, sum + i), old, total), d, sum + i);
     hn::StoreU(largest, d, maximum + i);
@@ -274,7 +274,7 @@ void backward_softmax(const AttentionTile<T>& tile, T* products, T* weight_gradi
     const auto shift = hn::LoadU(d, logsumexp + i), mean = hn::LoadU(d, inner + i);
     for (std::int64_t j = 0; j < tile.keys; ++j) {
       const auto x = tile.template score<plain>(d, i, j, products, bias, window);
-      const auto weight = weight_of(d, hn::Sub(x, shift));
+      const auto weight = exp_bounded(d, hn::Sub(x, shift));
       T* gradient = weight_gradients + j * tile.stride + i;
       hn::StoreU(weight, d, products + j * tile.stride + i);
       hn::StoreU(hn::Mul(weight, hn::Sub(hn::LoadU(d, gradient), mean)), d, gradient);

@@ -25,7 +25,7 @@
 #include <utility>
 
 #include "saw/autograd/kernels/elementwise_row.h"
-#include "saw/autograd/kernels/number-inl.h"
+#include "saw/autograd/kernels/functions-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace saw::kernels::HWY_NAMESPACE {

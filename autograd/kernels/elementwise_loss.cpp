@@ -101,7 +101,7 @@ struct BinaryCrossEntropy {
   /// e^−|x|; NaN stays.
   template <class D, class V>
   HWY_INLINE V exp_of_distance(D d, V x) const {
-    return hn::IfThenElse(hn::IsNaN(x), x, exp_bounded(d, hn::Neg(hn::Abs(x))));
+    return exp_bounded(d, hn::Neg(hn::Abs(x)));
   }
 };
 

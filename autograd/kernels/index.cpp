@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "saw/autograd/base/parallel.h"
 
@@ -95,9 +96,52 @@ void walk_in_order(const IndexedWalk& walk, T* table, const std::int64_t* index,
   });
 }
 
+/// Slices that are taken one after the other from places that ascend or descend by one.
+struct Run {
+  std::int64_t first, last;  ///< of the slices taken, [first, last)
+  bool descends;
+};
+
+/// The index in runs, or nothing where they are too short to be worth it (a flip is one run, a roll two).
+std::vector<Run> runs_of(const std::int64_t* index, std::int64_t count) {
+  std::vector<Run> runs;
+  for (std::int64_t i = 0; i < count;) {
+    if (static_cast<std::int64_t>(runs.size()) * 16 > count) return {};
+    std::int64_t end = i + 1;
+    const std::int64_t step = end < count ? index[end] - index[i] : 0;
+    if (step == 1 || step == -1)
+      while (end < count && index[end] - index[end - 1] == step) ++end;
+    runs.push_back({i, end, step == -1});
+    i = end;
+  }
+  return runs;
+}
+
+/// Slices [first, last) of one block, each a single element.
+template <class T>
+void take_elements(const T* elements, const std::int64_t* index, std::int64_t first, std::int64_t last,
+                   const std::vector<Run>& runs, T* to) {
+  if (runs.empty()) {
+    for (std::int64_t i = first; i < last; ++i) *to++ = elements[index[i]];
+    return;
+  }
+  for (const Run& run : runs) {
+    const std::int64_t begin = std::max(run.first, first), end = std::min(run.last, last);
+    if (begin >= end) continue;
+    if (run.descends) {
+      const T* from = elements + index[begin];
+      for (std::int64_t i = 0; i < end - begin; ++i) to[i] = from[-i];
+    } else {
+      std::memcpy(to, elements + index[begin], static_cast<std::size_t>(end - begin) * sizeof(T));
+    }
+    to += end - begin;
+  }
+}
+
 template <class T>
 void take_typed(const T* source, std::int64_t outer, std::int64_t size, std::int64_t inner, const std::int64_t* index,
                 std::int64_t count, T* destination) {
+  const std::vector<Run> runs = inner == 1 && outer > 1 ? runs_of(index, count) : std::vector<Run>{};
   parallel_for(0, outer * count, std::max<std::int64_t>(1, grain / std::max<std::int64_t>(inner, 1)),
                [&](std::int64_t b, std::int64_t e) {
                  while (b < e) {
@@ -106,7 +150,7 @@ void take_typed(const T* source, std::int64_t outer, std::int64_t size, std::int
                    T* to = destination + b * inner;
                    b += last - first;
                    if (inner == 1) {
-                     for (std::int64_t i = first; i < last; ++i) *to++ = slices[index[i]];
+                     take_elements(slices, index, first, last, runs, to);
                    } else {
                      for (std::int64_t i = first; i < last; ++i, to += inner)
                        std::memcpy(to, slices + index[i] * inner, static_cast<std::size_t>(inner) * sizeof(T));

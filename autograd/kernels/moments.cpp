@@ -249,7 +249,7 @@ void logsumexp_backward_row(const T* x, std::int64_t columns, const T* y, const 
   const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
   const auto element = [&](auto v, auto total, auto gradient) HWY_ATTR {
     const auto difference = hn::Sub(v, hn::IfThenElse(hn::Eq(total, lowest), hn::Zero(d), total));
-    return hn::Mul(hn::IfThenElse(hn::IsNaN(difference), difference, exp_bounded(d, difference)), gradient);
+    return hn::Mul(exp_bounded(d, difference), gradient);
   };
   const auto size = static_cast<std::size_t>(columns);
   if (along) {

@@ -145,7 +145,7 @@ void weigh_rows(const RelativeTile<T>& tile, T* maximum, T* sum) {
     const auto shift = hn::MaxOfLanes(d, largest);
     auto total = hn::Zero(d);
     for_row(d, count, [&](auto at) HWY_ATTR {
-      const auto weight = weight_of(d, hn::Sub(at.load(scores), shift));
+      const auto weight = exp_bounded(d, hn::Sub(at.load(scores), shift));
       at.store(weight, scores);
       total = hn::Add(total, at.keep(weight, hn::Zero(d)));
     });
@@ -207,7 +207,7 @@ void differentiate_rows(const RelativeTile<T>& tile, const T* logsumexp, const T
     const auto shift = hn::Set(d, logsumexp[i]), mean = hn::Set(d, inner[i]);
     if (drops) tile.draw_dropout(i, factors);
     for_row(d, static_cast<std::size_t>(seen.count()), [&](auto at) HWY_ATTR {
-      const auto weight = weight_of(d, hn::Sub(at.load(scores + seen.begin), shift));
+      const auto weight = exp_bounded(d, hn::Sub(at.load(scores + seen.begin), shift));
       auto kept = weight, gradient = at.load(gradients + seen.begin);
       if (drops) {
         const auto factor = at.load(factors + seen.begin);

@@ -68,7 +68,7 @@ void shifted_exponentials_of(const T* x, const T* maximum, std::int64_t rows, st
   // Over all elements at once: rows may be shorter than a vector.
   for_row(d, static_cast<std::size_t>(rows * columns), [&](auto at) HWY_ATTR {
     const auto shifted = at.load(y);
-    at.store(hn::IfThenElse(hn::IsNaN(shifted), shifted, exp_bounded(d, shifted)), y);
+    at.store(exp_bounded(d, shifted), y);
   });
 }
 

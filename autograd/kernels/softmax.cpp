@@ -78,7 +78,7 @@ void log_softmax_backward_row(const T* y, const T* dy, std::size_t columns, T* d
   const auto s = hn::Set(d, static_cast<T>(sum_row(d, columns, [&](auto at) HWY_ATTR { return at.load(dy); })));
   for_row(d, columns, [&](auto at) HWY_ATTR {
     const auto log_p = at.load(y);
-    const auto p = hn::IfThenElse(hn::IsNaN(log_p), log_p, exp_bounded(d, log_p));
+    const auto p = exp_bounded(d, log_p);
     at.store(hn::NegMulAdd(p, s, at.load(dy)), dx);
   });
 }

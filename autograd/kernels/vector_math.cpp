@@ -8,7 +8,7 @@
 #include "hwy/foreach_target.h"  // compiles what follows once per target
 #include "hwy/highway.h"
 //
-#include "saw/autograd/kernels/number-inl.h"
+#include "saw/autograd/kernels/functions-inl.h"
 #include "saw/autograd/kernels/row-inl.h"
 
 HWY_BEFORE_NAMESPACE();

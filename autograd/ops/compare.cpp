@@ -137,19 +137,19 @@ Tensor greater(const Tensor& a, double b) { return compare<true>(greater_info, a
 Tensor greater_equal(const Tensor& a, double b) { return compare<true>(greater_equal_info, a, b, is_greater_equal); }
 
 Tensor logical_and(const Tensor& a, const Tensor& b) {
-  return combine(logical_and_info, a, b, [](bool p, bool q) { return p && q; });
+  return combine(logical_and_info, a, b, [](std::uint8_t p, std::uint8_t q) { return p & q; });
 }
 Tensor logical_or(const Tensor& a, const Tensor& b) {
-  return combine(logical_or_info, a, b, [](bool p, bool q) { return p || q; });
+  return combine(logical_or_info, a, b, [](std::uint8_t p, std::uint8_t q) { return p | q; });
 }
 Tensor logical_xor(const Tensor& a, const Tensor& b) {
-  return combine(logical_xor_info, a, b, [](bool p, bool q) { return p != q; });
+  return combine(logical_xor_info, a, b, [](std::uint8_t p, std::uint8_t q) { return p ^ q; });
 }
 Tensor logical_not(const Tensor& x) {
   check_bool(logical_not_info, x);
   const Tensor y = Tensor::empty(x.shape(), boolean);
   map_tensors<bool, bool>(
-      cheap_grain, [](bool p) { return !p; }, y, x);
+      cheap_grain, [](std::uint8_t p) { return p ^ 1; }, y, x);
   return record_constant(logical_not_info, y);
 }
 

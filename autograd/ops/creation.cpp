@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
+#include <type_traits>
 #include <utility>
 
 #include "saw/autograd/base/internal/check.h"
@@ -12,6 +14,7 @@
 #include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/convert.h"
 #include "saw/autograd/kernels/random.h"
+#include "saw/autograd/kernels/vector_math.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/internal/indices.h"
 
@@ -78,7 +81,17 @@ Tensor ones(const Shape& shape, DType dtype) { return full(shape, 1.0, dtype); }
 
 Tensor full(const Shape& shape, double value, DType dtype) {
   return dispatch_all(dtype, [&]<class T>() {
-    return generate<T>(shape, fill_grain, [element = convert_element<T>(value)](std::int64_t) { return element; });
+    const Tensor y = Tensor::empty(shape, dtype);
+    const std::span<T> out(y.mutable_data<T>(), static_cast<std::size_t>(y.numel()));
+    parallel_for(
+        0, y.numel(), fill_grain, [&, element = convert_element<T>(value)](std::int64_t begin, std::int64_t end) {
+          const auto part = out.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+          if constexpr (std::is_floating_point_v<T>)
+            kernels::fill(element, part);
+          else
+            std::fill(part.begin(), part.end(), element);
+        });
+    return y;
   });
 }
 

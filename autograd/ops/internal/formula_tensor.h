@@ -1,7 +1,7 @@
 #pragma once
 
 // For sources of autograd/, not for users: what formulas of elementwise ops say beside saw's own functions, for Tensor.
-// The counterparts for vectors are in kernels/number-inl.h.
+// The counterparts for vectors are in kernels/number-inl.h and kernels/functions-inl.h.
 
 #include "saw/autograd/ops/activation.h"
 #include "saw/autograd/ops/binary.h"
