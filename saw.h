@@ -4,6 +4,7 @@
 
 #include "saw/autograd/base/dtype.h"
 #include "saw/autograd/base/error.h"
+#include "saw/autograd/base/format.h"
 #include "saw/autograd/base/memory.h"
 #include "saw/autograd/base/number.h"
 #include "saw/autograd/base/parallel.h"

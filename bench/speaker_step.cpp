@@ -23,6 +23,8 @@ namespace {
 struct Options {
   std::string model = "transformer", positions = "relative";
   std::int64_t batch = 32, crop = 128, utterances = 256, steps = 20, rounds = 7, threads = 0, width = 144;
+  std::int64_t shortest = 200, longest = 1100;
+  bool inference = false;
 };
 
 constexpr std::int64_t features = 40, speakers = 600;
@@ -30,15 +32,15 @@ constexpr std::int64_t features = 40, speakers = 600;
 /// Folder of random features that is gone when the program ends.
 struct Folder {
   std::filesystem::path path;
-  explicit Folder(std::int64_t utterances) {
+  Folder(std::int64_t utterances, std::int64_t shortest, std::int64_t longest) {
     std::string name = (std::filesystem::temp_directory_path() / "saw_speaker_step_XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) throw Error(ErrorKind::io, name + ": cannot be made");
     path = name;
     Generator generator(7);
     const RandomStream lengths(generator);
     for (std::int64_t i = 0; i < utterances; ++i)
-      data::save_pytorch(file(i),
-                         randn({lengths.integer(static_cast<std::uint64_t>(i), 200, 1100), features}, generator));
+      data::save_pytorch(
+          file(i), randn({lengths.integer(static_cast<std::uint64_t>(i), shortest, longest), features}, generator));
   }
   ~Folder() {
     std::error_code ignored;
@@ -71,7 +73,7 @@ void run(const Options& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   manual_seed(1);
   fmt::print("{}\n", config_string());
-  const Folder folder(options.utterances);
+  const Folder folder(options.utterances, options.shortest, options.longest);
   std::unique_ptr<SpeakerModel> model;
   if (options.model == "conformer")
     model = std::make_unique<ConformerModel>(
@@ -87,12 +89,18 @@ void run(const Options& options) {
     const data::FrameBatch batch = batches.next();
     std::vector<std::int64_t> labels;
     for (const std::int64_t i : batch.utterances) labels.push_back(i % speakers);
+    if (options.inference) {
+      const NoGradGuard no_grad;
+      model->classifier().scores(model->embed(batch.frames, batch.segments));
+      return batch.frames.size(0);
+    }
     const Tensor loss = model->loss(batch.frames, batch.segments, tensor(labels));
     adam.zero_grad();
     loss.backward();
     adam.step();
     return batch.frames.size(0);
   };
+  model->train(!options.inference);
   fmt::print("{}, {} parameters\n", options.model, model->number_of_parameters());
   bench::time_steps(step, "frames", {.steps = options.steps, .rounds = options.rounds});
 }
@@ -108,7 +116,12 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"relative", "none"}))
       ->capture_default_str();
   app.add_option("--batch", options.batch, "utterances a batch")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--crop", options.crop, "frames of each")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--crop", options.crop, "frames of each; 0: whole utterances")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--shortest", options.shortest, "frames of a file, at least")->capture_default_str();
+  app.add_option("--longest", options.longest, "frames of a file, below that")->capture_default_str();
+  app.add_flag("--inference", options.inference, "scores instead of training steps");
   app.add_option("--utterances", options.utterances, "files")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--steps", options.steps, "a round")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--rounds", options.rounds)->check(CLI::PositiveNumber)->capture_default_str();

@@ -19,6 +19,7 @@ namespace {
 struct Options {
   std::string train = SAW_EXAMPLES_CORPUS "/train.conllu", model = "attention";
   std::int64_t tokens = 1024, steps = 40, rounds = 5, threads = 0;
+  bool inference = false;
 };
 
 void run(const Options& options) {
@@ -28,11 +29,17 @@ void run(const Options& options) {
   const data::Corpus corpus = data::read_conllu(options.train);
   const TaggingVocabularies vocabularies(corpus);
   const data::TaggingCorpus training(corpus, vocabularies);
-  const auto batches = data::token_batches(training, {.tokens = options.tokens, .shuffle_seed = 1});
+  const auto batches = data::token_batches(
+      training, {.tokens = options.tokens, .shuffle_seed = 1, .sentences = options.inference ? 1 : 0});
   const auto tagger = make_tagger(options.model, vocabularies);
   optim::AdamW adam(tagger->parameters(), {.learning_rate = 1e-3});
   const auto step = [&](std::size_t i) {
     const TaggingBatch batch = batches[i % batches.size()];
+    if (options.inference) {
+      const NoGradGuard no_grad;
+      tagger->forward(batch);
+      return batch.words.numel();
+    }
     const Tensor loss = nn::cross_entropy(tagger->forward(batch), batch.tags, {.label_smoothing = 0.05});
     adam.zero_grad();
     loss.backward();
@@ -40,6 +47,7 @@ void run(const Options& options) {
     adam.step();
     return batch.words.numel();
   };
+  tagger->train(!options.inference);
   fmt::print("model {}, {} parameters\n", options.model, tagger->number_of_parameters());
   bench::time_steps(step, "words", {.steps = options.steps, .rounds = options.rounds});
 }
@@ -57,6 +65,7 @@ int main(int argc, char** argv) {
   app.add_option("--steps", options.steps, "different batches")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--rounds", options.rounds, "passes over them")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--threads", options.threads)->check(CLI::PositiveNumber);
+  app.add_flag("--inference", options.inference, "one sentence at a time, without training");
   CLI11_PARSE(app, argc, argv);
   return train::run_program("train_step", [&] { run(options); });
 }

@@ -16,6 +16,23 @@ if(SAW_IS_TOP_LEVEL)
   endif()
 endif()
 
+# Headers that nearly every source of a target includes are parsed once per target. A compiler cache does not see through
+# that, and where there is one it saves more.
+if(DEFINED CMAKE_CXX_COMPILER_LAUNCHER AND NOT CMAKE_CXX_COMPILER_LAUNCHER STREQUAL "")
+  set(SAW_PRECOMPILE OFF)
+else()
+  set(SAW_PRECOMPILE ${SAW_IS_TOP_LEVEL})
+endif()
+option(SAW_PRECOMPILED_HEADERS "Parse common headers once per target (by default where there is no compiler cache)"
+  ${SAW_PRECOMPILE})
+
+# saw_precompile(<target> <header>…)
+function(saw_precompile target)
+  if(SAW_PRECOMPILED_HEADERS)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
+endfunction()
+
 # Flags for targets of this project. They are private: whoever links saw compiles with their own.
 function(saw_configure_target target)
   set_target_properties(${target} PROPERTIES

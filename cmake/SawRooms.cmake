@@ -55,6 +55,8 @@ function(saw_add_room room)
     foreach(dependency IN LISTS room_BUILD_ONLY)
       target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:${dependency}>)
     endforeach()
+    saw_precompile(${target} <algorithm> <array> <cmath> <cstdint> <functional> <memory> <string> <utility> <vector>
+      <fmt/format.h> <fmt/ranges.h> <saw/autograd/tape/tensor.h>)
     set(scope PUBLIC)
   else()
     add_library(${target} INTERFACE)

@@ -1,8 +1,5 @@
 #include "saw/nn/losses.h"
 
-#include <utility>
-#include <vector>
-
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/ops/activation.h"
@@ -68,21 +65,19 @@ Tensor reduce(const Tensor& losses, Reduction reduction) {
   }
 }
 
-/// The targets with 0 in place of `ignore_index`, and how many were; throws for a target that is no class.
-std::pair<Tensor, std::int64_t> checked_targets(const Tensor& targets, std::int64_t classes,
-                                                std::int64_t ignore_index) {
-  std::vector<std::int64_t> values = targets.to_vector<std::int64_t>();
+/// How many targets are `ignore_index`; throws for one that is neither that nor a class.
+std::int64_t count_ignored(const Tensor& targets, std::int64_t classes, std::int64_t ignore_index) {
+  const Tensor row_major = targets.contiguous();
+  const std::int64_t* values = row_major.data<std::int64_t>();
   std::int64_t ignored = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (values[i] == ignore_index) {
-      values[i] = 0;
+  for (std::int64_t i = 0; i < targets.numel(); ++i) {
+    if (values[i] == ignore_index)
       ++ignored;
-    } else if (values[i] < 0 || values[i] >= classes) {
+    else if (values[i] < 0 || values[i] >= classes)
       fail(ErrorKind::index, "nll: a target is no class; got {} at row {}; expected 0 … {}, or {} to ignore a row",
            values[i], i, classes - 1, ignore_index);
-    }
   }
-  return {tensor(values), ignored};
+  return ignored;
 }
 
 }  // namespace
@@ -105,11 +100,11 @@ Tensor nll(const Tensor& log_probabilities, const Tensor& targets, const NllOpti
          log_probabilities.shape());
   if (options.weight.defined()) check_vector("nll", "weight", options.weight, log_probabilities);
 
-  const auto [numbers, ignored_count] = checked_targets(targets, classes, options.ignore_index);
-  if (rows > 0 && ignored_count == 0 &&
-      !options.weight.defined())  // the common case, of which nothing has to be hidden
-    return -reduce(gather(log_probabilities, 1, numbers.unsqueeze(1)).squeeze(1), options.reduction);
+  const bool ignores = count_ignored(targets, classes, options.ignore_index) > 0;
+  if (rows > 0 && !ignores && !options.weight.defined())  // the common case: nothing has to be hidden
+    return -reduce(gather(log_probabilities, 1, targets.unsqueeze(1)).squeeze(1), options.reduction);
   const Tensor ignored = equal(targets, static_cast<double>(options.ignore_index));
+  const Tensor numbers = masked_fill(targets, ignored, 0.0);
   const Tensor weights = masked_fill(
       options.weight.defined() ? index_select(options.weight, 0, numbers) : ones({rows}, log_probabilities.dtype()),
       ignored, 0.0);  // (N)

@@ -36,7 +36,7 @@ Segments Sequential::output_segments(const Segments& segments) const {
 
 Module& Sequential::operator[](std::size_t i) const {
   if (i >= steps_.size())
-    fail(ErrorKind::argument, "Sequential: there is no module {}; expected one of {}", i, steps_.size());
+    fail(ErrorKind::argument, "Sequential: there is no module {}; it has {}, counted from 0", i, steps_.size());
   return *steps_[i].module;
 }
 

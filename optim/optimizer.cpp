@@ -182,7 +182,8 @@ void Optimizer::step() {
 
 double Optimizer::learning_rate(std::size_t group) const {
   if (group >= learning_rates_.size())
-    fail(ErrorKind::argument, "{}: there is no group {}; expected one of {}", name_, group, learning_rates_.size());
+    fail(ErrorKind::argument, "{}: there is no group {}; it has {}, counted from 0", name_, group,
+         learning_rates_.size());
   return learning_rates_[group];
 }
 

@@ -129,8 +129,15 @@ Tensor arange(double begin, double end, double step, DType dtype) {
   if (count > 0x1p48)
     fail(ErrorKind::argument, "arange: too many elements; got begin {}, end {}, step {}", begin, end, step);
   return dispatch_numeric("arange", dtype, [&]<class T>() {
-    return generate<T>({static_cast<std::int64_t>(count)}, fill_grain,
-                       [&](std::int64_t i) { return convert_element<T>(begin + static_cast<double>(i) * step); });
+    const Tensor y = Tensor::empty({static_cast<std::int64_t>(count)}, dtype);
+    T* out = y.mutable_data<T>();
+    parallel_for(0, y.numel(), fill_grain, [&](std::int64_t first, std::int64_t last) {
+      // Vectors of 32-bit integers become doubles, those of 64 bits do not; the sum is exact.
+      const auto offset = static_cast<double>(first);
+      for (std::int32_t i = 0; i < static_cast<std::int32_t>(last - first); ++i)
+        out[first + i] = convert_element<T>(begin + (offset + i) * step);
+    });
+    return y;
   });
 }
 

@@ -130,9 +130,19 @@ Tensor repeat(const Tensor& x, const Shape& counts) {
   Shape total = shape;
   for (std::size_t axis = 0; axis < rank; ++axis) total[axis] *= times[axis];
   element_count("repeat", total);
-  // One axis at a time, the last first: as (outer, 1, inner), an axis is repeated by a stride of 0.
+  // With an axis of size 1 before it, an axis is repeated by a stride of 0: all of them at once where there may be so
+  // many axes, else one at a time, the last first, as (outer, 1, inner).
   Tensor y = reshape(x.detach(), shape);
-  for (std::size_t axis = rank; axis-- > 0;) {
+  if (2 * rank <= Shape::max_rank) {
+    Shape spread, repeated;
+    for (std::size_t axis = 0; axis < rank; ++axis) {
+      spread.push_back(1), spread.push_back(shape[axis]);
+      repeated.push_back(times[axis]), repeated.push_back(shape[axis]);
+    }
+    y = reshape(expand(reshape(y, spread), repeated), total);
+    shape = total;
+  }
+  for (std::size_t axis = 2 * rank <= Shape::max_rank ? 0 : rank; axis-- > 0;) {
     if (times[axis] == 1) continue;
     std::int64_t inner = 1;
     for (std::size_t i = axis; i < rank; ++i) inner *= shape[i];

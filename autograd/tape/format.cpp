@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "saw/autograd/base/internal/dispatch.h"
-#include "saw/autograd/base/segments.h"
 #include "saw/autograd/tape/internal/node.h"
 #include "saw/autograd/tape/tensor.h"
 
@@ -16,21 +15,7 @@ namespace saw {
 namespace {
 
 constexpr std::int64_t most_elements = 1000;  // beyond it, axes are shortened
-constexpr std::int64_t edge = 3;              // positions shown at each end of a shortened axis
 constexpr std::size_t line_width = 100;
-
-/// The positions of an axis that are shown; −1 stands for those left out.
-std::vector<std::int64_t> shown_positions(std::int64_t size, bool shorten) {
-  std::vector<std::int64_t> positions;
-  for (std::int64_t i = 0; i < size; ++i) {
-    if (shorten && size > 2 * edge && i == edge) {
-      positions.push_back(-1);
-      i = size - edge;
-    }
-    positions.push_back(i);
-  }
-  return positions;
-}
 
 /// How the floating numbers of one tensor are written: all alike.
 enum class Style { whole, fixed, scientific };
@@ -65,7 +50,8 @@ std::string number_text(double number, Style style) {
 class Picture {
  public:
   explicit Picture(const Tensor& x) : x_(x) {
-    for (const std::int64_t size : x.shape()) positions_.push_back(shown_positions(size, x.numel() > most_elements));
+    for (const std::int64_t size : x.shape())
+      positions_.push_back(detail::shown_positions(size, x.numel() > most_elements));
     dispatch_all(x.dtype(), [&]<class T>() { write_elements(x.data<T>()); });
     for (const std::string& text : texts_) width_ = std::max(width_, text.size());
   }
@@ -152,19 +138,6 @@ std::string to_string(const Tensor& tensor) {
   return text + (tensor.is_leaf() ? ", requires_grad" : fmt::format(", from {}", tensor.node()->op->name));
 }
 
-std::string to_string(const Segments& segments) {
-  if (segments.count() == 0) return "Segments(none; rows 0)";
-  const std::vector<std::int64_t> shown = shown_positions(segments.count(), segments.count() > 12);
-  std::string text = "Segments(lengths ";
-  for (std::size_t i = 0; i < shown.size(); ++i)
-    text += (i > 0 ? ", " : "") + (shown[i] < 0 ? std::string("...") : std::to_string(segments.length(shown[i])));
-  if (segments.count() > 12) text += fmt::format("; {} segments", segments.count());
-  return text + fmt::format("; rows {})", segments.rows());
-}
-
 std::ostream& operator<<(std::ostream& stream, const Tensor& tensor) { return stream << to_string(tensor); }
-std::ostream& operator<<(std::ostream& stream, const Segments& segments) { return stream << to_string(segments); }
-std::ostream& operator<<(std::ostream& stream, const Shape& shape) { return stream << to_string(shape); }
-std::ostream& operator<<(std::ostream& stream, DType dtype) { return stream << to_string(dtype); }
 
 }  // namespace saw

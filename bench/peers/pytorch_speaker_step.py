@@ -2,10 +2,13 @@
 
     pip install torch==2.13.0 numpy
     python pytorch_speaker_step.py [--model transformer|conformer] [--width N] [--threads N] [--steps N]
+                                   [--crop 0 --shortest N --longest N] [--inference --batch 1]
 
 transformer: the assignment's baseline (Linear 40 -> 80, one TransformerEncoderLayer, mean, two Linears) with its loader:
 torch.load of each utterance, a random crop, pad_sequence. conformer: 4 blocks of --width (144) with kernel 31 and dropout
 0.1, without relative positions (PyTorch has none ready-made; saw's model has them). 32 crops of 128 frames, 600 speakers.
+With --crop 0 whole utterances are padded to the longest of a batch, with the masks that keep padding out of attention,
+convolution and mean.
 """
 
 import argparse
@@ -48,11 +51,14 @@ class Block(nn.Module):
             nn.BatchNorm1d(width), nn.SiLU(), nn.Conv1d(width, width, 1), nn.Dropout(dropout))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x):
+    def forward(self, x, padding=None):
         x = x + 0.5 * self.first(x)
         y = self.attention_norm(x)
-        x = x + self.dropout(self.attention(y, y, y, need_weights=False)[0])
-        x = x + self.convolution(self.convolution_norm(x).transpose(1, 2)).transpose(1, 2)
+        x = x + self.dropout(self.attention(y, y, y, key_padding_mask=padding, need_weights=False)[0])
+        y = self.convolution_norm(x)
+        if padding is not None:
+            y = y.masked_fill(padding.unsqueeze(2), 0)
+        x = x + self.convolution(y.transpose(1, 2)).transpose(1, 2)
         return self.norm(x + 0.5 * self.last(x))
 
 
@@ -60,22 +66,34 @@ class Conformer(nn.Module):
     def __init__(self, width):
         super().__init__()
         self.prenet = nn.Linear(FEATURES, width)
-        self.blocks = nn.Sequential(*(Block(width) for _ in range(4)))
+        self.blocks = nn.ModuleList(Block(width) for _ in range(4))
         self.output = nn.Sequential(nn.ReLU(), nn.Linear(width, SPEAKERS))
 
-    def forward(self, x):
-        return self.output(self.blocks(self.prenet(x)).mean(1))
+    def forward(self, x, padding=None):
+        x = self.prenet(x)
+        for block in self.blocks:
+            x = block(x, padding)
+        if padding is None:
+            return self.output(x.mean(1))
+        real = (~padding).unsqueeze(2)
+        return self.output((x * real).sum(1) / real.sum(1))
 
 
-def load_batch(folder, generator):
+def load_batch(folder, generator, count, crop):
+    """Frames (B, T, 40), which of them are padding (None where none can be), speakers."""
     crops, speakers = [], []
-    for _ in range(BATCH):
+    for _ in range(count):
         i = generator.randrange(UTTERANCES)
         frames = torch.load(folder / f"uttr-{i}.pt")
-        start = generator.randint(0, len(frames) - CROP)
-        crops.append(frames[start:start + CROP])
+        if crop > 0:
+            start = generator.randint(0, len(frames) - crop)
+            frames = frames[start:start + crop]
+        crops.append(frames)
         speakers.append(i % SPEAKERS)
-    return nn.utils.rnn.pad_sequence(crops, batch_first=True, padding_value=-20), torch.tensor(speakers)
+    frames = nn.utils.rnn.pad_sequence(crops, batch_first=True, padding_value=-20)
+    lengths = torch.tensor([len(one) for one in crops])
+    padding = torch.arange(frames.shape[1]) >= lengths.unsqueeze(1) if crop == 0 and count > 1 else None
+    return frames, padding, torch.tensor(speakers)
 
 
 def main():
@@ -85,20 +103,30 @@ def main():
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--steps", type=int, default=20, help="a round")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--crop", type=int, default=CROP, help="frames of each; 0: whole utterances")
+    parser.add_argument("--shortest", type=int, default=200, help="frames of a file, at least")
+    parser.add_argument("--longest", type=int, default=1100, help="frames of a file, below that")
+    parser.add_argument("--inference", action="store_true", help="scores instead of training steps")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     generator = random.Random(1)
     model = Transformer() if options.model == "transformer" else Conformer(options.width)
+    model.train(not options.inference)
     adam = torch.optim.AdamW(model.parameters(), lr=1e-3)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for i in range(UTTERANCES):
-            torch.save(torch.randn(generator.randrange(200, 1100), FEATURES), folder / f"uttr-{i}.pt")
+            torch.save(torch.randn(generator.randrange(options.shortest, options.longest), FEATURES), folder / f"uttr-{i}.pt")
 
         def step():
-            frames, speakers = load_batch(folder, generator)
-            loss = nn.functional.cross_entropy(model(frames), speakers)
+            frames, padding, speakers = load_batch(folder, generator, options.batch, options.crop)
+            inputs = (frames,) if padding is None else (frames, padding)
+            if options.inference:
+                with torch.inference_mode():
+                    return model(*inputs)
+            loss = nn.functional.cross_entropy(model(*inputs), speakers)
             adam.zero_grad()
             loss.backward()
             adam.step()

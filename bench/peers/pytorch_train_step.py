@@ -125,20 +125,30 @@ def main():
     parser.add_argument("--batches", type=int, default=8, help="different batches, used in turn")
     parser.add_argument("--bucketed", action="store_true", help="put sentences of similar length into one batch")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--inference", action="store_true", help="one sentence of --words words, without training")
     options = parser.parse_args()
 
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(options.seed)
     lengths = random_lengths(options.words, options.batches, options.bucketed)
+    if options.inference:
+        lengths = [[options.words]] * options.batches
     batches = [random_batch(batch) for batch in lengths]
-    model = Tagger()
+    model = Tagger().train(not options.inference)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01, fused=True)
 
     times, losses = [], []
     for step in range(options.warmup + options.steps):
         inputs, tags = batches[step % len(batches)]
         begin = time.perf_counter()
+        if options.inference:
+            with torch.inference_mode():
+                model(*inputs)
+            losses.append(0.0)
+            if step >= options.warmup:
+                times.append(time.perf_counter() - begin)
+            continue
         optimizer.zero_grad()
         logits = model(*inputs)
         loss = F.cross_entropy(logits.flatten(0, 1), tags.flatten(), ignore_index=IGNORED, label_smoothing=0.05)

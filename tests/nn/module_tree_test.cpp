@@ -458,7 +458,7 @@ TEST_CASE("sequential hands segments to those who want them, and gives its modul
   CHECK(net[2].type_name() == "ReLU");
   CHECK_FALSE(net.get<nn::Linear>(0).bias.defined());
   CHECK_EQ(error_of([&] { net.get<nn::Linear>(1); }), "Sequential: module 1 is another; got Conv1d; expected Linear");
-  CHECK_EQ(error_of([&] { net[6]; }), "Sequential: there is no module 6; expected one of 6");
+  CHECK_EQ(error_of([&] { net[6]; }), "Sequential: there is no module 6; it has 6, counted from 0");
 
   // One in another, and one whose forward gives rows and segments.
   nn::Sequential outer;

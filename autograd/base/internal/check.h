@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "saw/autograd/base/error.h"
-#include "saw/autograd/tape/format.h"
+#include "saw/autograd/base/format.h"
 
 namespace saw {
 
