@@ -8,6 +8,7 @@
 #include "saw/data/audio/log_mel.h"
 #include "saw/data/audio/mfcc.h"
 #include "saw/data/audio/normalize.h"
+#include "saw/data/batch_plan.h"
 #include "saw/data/batches.h"
 #include "saw/data/conllu.h"
 #include "saw/data/content_hash.h"
