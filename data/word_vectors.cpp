@@ -74,6 +74,7 @@ class Reader {
       read_line();
     }
     if (at_beginning) fail(ErrorKind::io, "{}: the file is empty; expected word vectors", lines_.name());
+    if (result_.in_file == 0) reject("the file has no vector");
     if (announced && *announced != result_.in_file)
       reject(fmt::format("the file ends after {} vectors; expected {} as its first line says", result_.in_file,
                          *announced));
@@ -92,8 +93,6 @@ class Reader {
       reject(fmt::format("not word vectors; got {} after {} fields; expected a word and 1 to {} numbers",
                          quote(lines_.line()), width + 1, largest_width));
     width_ = width;
-    result_.matrix = Tensor::empty({vocabulary_.size(), width}, DType::float32);
-    result_.matrix.zero_();
   }
 
   /// The last numbers are the vector; the word before them may have spaces (GloVe's ". . .").
@@ -102,7 +101,10 @@ class Reader {
     std::vector<std::string_view> fields = fields_of(line);
     if (std::ssize(fields) < width_ + 1)
       reject(fmt::format("wrong number of fields; got {}; expected a word and {} numbers", fields.size(), width_));
-    ++result_.in_file;
+    if (result_.in_file++ == 0) {  // not before: a line that announces a large width costs nothing
+      result_.matrix = Tensor::empty({vocabulary_.size(), width_}, DType::float32);
+      result_.matrix.zero_();
+    }
     const std::span<const std::string_view> numbers = std::span(fields).last(static_cast<std::size_t>(width_));
     std::string_view word(line.data(), static_cast<std::size_t>(numbers[0].data() - line.data()));
     while (!word.empty() && is_space(word.back())) word.remove_suffix(1);

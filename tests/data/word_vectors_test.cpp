@@ -95,6 +95,9 @@ TEST_CASE("word vectors: errors say file and line") {
         ":2: number 2 of the vector of \"saw\": beyond the range of float32; got \"1e39\"");
   CHECK(reader.error("3 2\nthe 1 2\nsaw 1 2\n", words).find("the file ends after 2 vectors; expected 3") !=
         std::string::npos);
+  CHECK(reader.error("3 50000\n", words).ends_with(": the file has no vector"));
+  CHECK(reader.error("3 50000\nsaw 1 2\n", words) ==
+        ":2: wrong number of fields; got 3; expected a word and 50000 numbers");
   CHECK(reader.error("word\n", words).starts_with(":1: not word vectors; got \"word\" after 1 fields"));
   CHECK(reader.error("5 99999999999\n", words).starts_with(":1: not word vectors; "));
   CHECK(reader.error(std::string(100'000, 'x'), words, {.longest_line = 1000}).size() < 200);
