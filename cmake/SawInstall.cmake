@@ -27,5 +27,6 @@ install(
     cmake/FindKissFFT.cmake
     cmake/FindLibZip.cmake
     cmake/FindOpenBLASOpenMP.cmake
+    cmake/FindSentencePiece.cmake
     cmake/FindSndFile.cmake
   DESTINATION "${package_directory}")

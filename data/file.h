@@ -13,6 +13,9 @@ namespace data {
 /// A file on its way: written beside its place under a temporary name, and renamed into place by commit(), after its
 /// bytes have reached the disk. Destroyed without commit() it leaves nothing behind, and what was at `path` stays.
 ///
+/// What a killed process left behind (`path.tmp.…`) is removed when the same path is written again by another process.
+/// A temporary file is locked as long as it is written to, so nobody removes one that is in use, on whatever machine.
+///
 ///   AtomicFile file("tagger.safetensors");
 ///   file.write(bytes);
 ///   file.commit();
@@ -69,6 +72,10 @@ std::string read_file(const std::string& path, std::uint64_t limit = std::uint64
 
 /// Writes a whole file through an AtomicFile.
 void write_file(const std::string& path, std::string_view bytes);
+
+/// Removes what AtomicFiles of killed processes have left in a directory (`….tmp.<number>.<number>`), whatever the
+/// target, and returns how many there were. Files that someone is writing to stay.
+std::int64_t remove_abandoned_files(const std::string& directory);
 
 /// Makes a directory and those above it; existing ones are left alone.
 void make_directories(const std::string& path);

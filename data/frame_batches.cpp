@@ -1,17 +1,15 @@
 #include "saw/data/frame_batches.h"
 
-#include <condition_variable>
-#include <deque>
-#include <exception>
 #include <mutex>
 #include <numeric>
 #include <optional>
 #include <stop_token>
-#include <thread>
 #include <utility>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/shape.h"
+#include "saw/data/internal/fnv.h"
+#include "saw/data/internal/read_ahead.h"
 #include "saw/data/internal/shuffle.h"
 
 namespace saw {
@@ -53,12 +51,23 @@ struct FrameBatches::State {
         options(frame_options),
         order(static_cast<std::size_t>(utterances)),
         position(order.size()),
-        bad(order.size(), false) {}
+        bad(order.size(), false) {
+    const auto seed = static_cast<std::int64_t>(options.seed);
+    fingerprint = Fnv().add(count).add(options.batch).add(options.crop).add(seed).number();
+    given = {.example = count, .fingerprint = fingerprint};
+  }
+
+  /// A batch, and where the stream is after it.
+  struct Made {
+    FrameBatch batch;
+    BatchPosition after;
+  };
 
   const std::int64_t count;
   const FrameSource source;
   const FrameTransform transform;
   const FrameBatchOptions options;
+  std::int64_t fingerprint;
 
   // What the next batch depends on. One thread at a time has it: the background thread, or without one the caller.
   std::vector<std::int64_t> order;  // of the pass
@@ -67,47 +76,35 @@ struct FrameBatches::State {
   std::vector<bool> bad;
   std::int64_t width = 0;  // of the features; 0 before the first
 
-  // What the threads share.
-  mutable std::mutex mutex;
-  std::condition_variable_any changed;
-  std::deque<FrameBatch> ready;
-  std::exception_ptr error;  // the end of the stream
+  BatchPosition given;  // where the caller is
+
+  mutable std::mutex mutex;  // for what the threads share
   std::vector<Skipped> skipped;
 
-  std::jthread thread;  // the last member: it stops before what it uses goes away
+  std::unique_ptr<ReadAhead> ahead;  // the last member: it stops before what it uses goes away
 
-  void read_ahead(std::stop_token stop);
-  bool add_batch(const std::stop_token& stop);
+  void start();
+  void draw_order();
   std::optional<FrameBatch> make_batch(const std::stop_token& stop);
   std::int64_t next_utterance();
   Tensor read(std::int64_t utterance);
   void skip(std::int64_t utterance, const Error& reason);
 };
 
-void FrameBatches::State::read_ahead(std::stop_token stop) {
-  const auto has_room = [this] { return std::ssize(ready) < options.read_ahead; };
-  for (;;) {
-    std::unique_lock lock(mutex);
-    if (!changed.wait(lock, stop, has_room)) return;
-    lock.unlock();
-    if (!add_batch(stop)) return;
-  }
-}
-
-/// Makes one more batch ready; false at the end of the stream.
-bool FrameBatches::State::add_batch(const std::stop_token& stop) {
-  std::optional<FrameBatch> batch;
-  std::exception_ptr thrown;
-  try {
-    batch = make_batch(stop);
-  } catch (...) {
-    thrown = std::current_exception();
-  }
-  const std::lock_guard lock(mutex);
-  if (batch) ready.push_back(std::move(*batch));
-  error = thrown;
-  changed.notify_all();
-  return batch.has_value();
+/// Begins to make batches, from where the stream is.
+void FrameBatches::State::start() {
+  ahead = std::make_unique<ReadAhead>(
+      [this](std::int64_t, const std::stop_token& stop) -> ReadAhead::Item {
+        std::optional<FrameBatch> batch = make_batch(stop);
+        if (!batch) return nullptr;
+        const BatchPosition after{.epoch = static_cast<std::int64_t>(passes),
+                                  .batch = static_cast<std::int64_t>(batches),
+                                  .example = static_cast<std::int64_t>(position),
+                                  .width = width,
+                                  .fingerprint = fingerprint};
+        return std::make_shared<Made>(Made{std::move(*batch), after});
+      },
+      options.read_ahead, 1);
 }
 
 /// Nothing when it was told to stop.
@@ -136,11 +133,17 @@ std::optional<FrameBatch> FrameBatches::State::make_batch(const std::stop_token&
   return pack(pieces, std::move(utterances));
 }
 
+/// The order of the current pass, the first of which is number 1.
+void FrameBatches::State::draw_order() {
+  std::iota(order.begin(), order.end(), 0);
+  shuffle(order, RandomStream(options.seed, order_streams | (passes - 1)));
+}
+
 std::int64_t FrameBatches::State::next_utterance() {
   for (;;) {
     if (position == order.size()) {
-      std::iota(order.begin(), order.end(), 0);
-      shuffle(order, RandomStream(options.seed, order_streams | passes++));
+      ++passes;
+      draw_order();
       position = 0;
     }
     const std::int64_t utterance = order[position++];
@@ -182,22 +185,38 @@ FrameBatches::FrameBatches(std::int64_t count, FrameSource source, const FrameBa
   check("read_ahead", options.read_ahead, 0);
   if (!source) fail(ErrorKind::argument, "frame_batches: the source is empty");
   state_ = std::make_unique<State>(count, std::move(source), options, std::move(transform));
-  if (options.read_ahead > 0)
-    state_->thread = std::jthread([state = state_.get()](std::stop_token stop) { state->read_ahead(std::move(stop)); });
+  state_->start();
 }
 
 FrameBatches::~FrameBatches() = default;
 
 FrameBatch FrameBatches::next() {
+  const auto made = std::static_pointer_cast<State::Made>(state_->ahead->next());
+  state_->given = made->after;
+  return std::move(made->batch);
+}
+
+BatchPosition FrameBatches::position() const { return state_->given; }
+
+void FrameBatches::restore(const BatchPosition& position) {
   State& state = *state_;
-  if (!state.thread.joinable() && !state.error) state.add_batch({});
-  std::unique_lock lock(state.mutex);
-  state.changed.wait(lock, [&] { return !state.ready.empty() || state.error; });
-  if (state.ready.empty()) std::rethrow_exception(state.error);
-  FrameBatch batch = std::move(state.ready.front());
-  state.ready.pop_front();
-  state.changed.notify_all();
-  return batch;
+  if (position.fingerprint != state.fingerprint)
+    fail(ErrorKind::argument,
+         "frame_batches: the position belongs to other data or options; got fingerprint {}; expected {}; hint: the "
+         "number "
+         "of utterances, batch, crop and seed have to be the same",
+         position.fingerprint, state.fingerprint);
+  const bool possible = position.epoch >= 0 && position.batch >= 0 && position.width >= 0 && position.example >= 0 &&
+                        position.example <= state.count && (position.epoch > 0 || position.example == state.count);
+  if (!possible) fail(ErrorKind::argument, "frame_batches: not a position; got {}", to_string(position));
+  state.ahead.reset();  // from here on this thread has the state
+  state.passes = static_cast<std::uint64_t>(position.epoch);
+  state.batches = static_cast<std::uint64_t>(position.batch);
+  state.position = static_cast<std::size_t>(position.example);
+  state.width = position.width;
+  if (state.passes > 0) state.draw_order();
+  state.given = position;
+  state.start();
 }
 
 std::vector<FrameBatches::Skipped> FrameBatches::skipped() const {

@@ -10,6 +10,7 @@
 #include "saw/autograd/base/random.h"
 #include "saw/autograd/base/segments.h"
 #include "saw/autograd/tape/tensor.h"
+#include "saw/data/batch_plan.h"
 
 namespace [[gnu::visibility("default")]] saw {
 namespace data {
@@ -54,6 +55,11 @@ class FrameBatches {
 
   /// The next batch. Rethrows what reading threw, once the batches before it are used up, and then on every call.
   FrameBatch next();
+
+  /// Of the batch that next() will give; what was left out with skip_bad is found again after a restart.
+  BatchPosition position() const;
+  /// Goes on with the batch at that position. Throws Error(argument) where it belongs to other data or other options.
+  void restore(const BatchPosition& position);
 
   struct Skipped {
     std::int64_t utterance;

@@ -14,6 +14,7 @@
 #include "saw/data/file.h"
 #include "saw/data/internal/quote.h"
 #include "saw/data/pytorch.h"
+#include "saw/data/table.h"
 #include "saw/data/utf8.h"
 
 namespace saw {
@@ -245,14 +246,6 @@ void check_name(const char* what, const std::string& name) {
   if (name.empty()) fail(ErrorKind::argument, "write_hw04: {} has no name", what);
   if (find_invalid_utf8(name))
     fail(ErrorKind::argument, "write_hw04: name of {} is not UTF-8; got {}", what, quote(name));
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == text.npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  quoted += '"';
-  return quoted;
 }
 
 }  // namespace

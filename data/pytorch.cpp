@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/data/file.h"
@@ -30,6 +31,19 @@ bool is_tar(std::string_view beginning) {
   return beginning.size() > place_of_magic && beginning.substr(place_of_magic).starts_with("ustar");
 }
 
+/// Refuses a view that would be much larger than the file once somebody copies it: strides of 0 make any size from a
+/// few bytes.
+void check_expansion(const Tensor& tensor, const std::string& path, std::string_view what) {
+  constexpr std::uint64_t growth = 64, spare = std::uint64_t{1} << 20;
+  const std::uint64_t stored = tensor.storage()->bytes();
+  const auto elements = static_cast<std::uint64_t>(tensor.numel());
+  if (elements <= (stored * growth + spare) / size_of(tensor.dtype())) return;
+  fail(ErrorKind::io,
+       "{}: {} of shape {} is expanded from {} bytes by strides of 0; expected at most {} times as many; hint: save "
+       "tensor.contiguous()",
+       path, what, tensor.shape(), stored, growth);
+}
+
 // The value where it is one tensor after the other, each with a name.
 StateDict state_dict_of(const PytorchValue& value, const std::string& path) {
   if (value.kind() != PytorchValue::Kind::dict)
@@ -45,6 +59,7 @@ StateDict state_dict_of(const PytorchValue& value, const std::string& path) {
            "{}: the entry {} is a {}; expected tensors, or a dict of them as \"state_dict\" or \"model\"", path,
            quote(key.string()), to_string(entry.kind()));
     }
+    check_expansion(entry.tensor(), path, fmt::format("the entry {}", quote(key.string())));
     result.emplace_back(key.string(), entry.tensor());
   }
   return result;
@@ -144,7 +159,9 @@ PytorchValue PytorchValue::at(std::string_view name) const {
 
 // ---- reading ----
 
-PytorchValue load_pytorch(const std::string& path) {
+namespace {
+
+PytorchValue read_document(const std::string& path) {
   const std::string beginning = read_beginning(path);
   const auto document = std::make_shared<PytorchDocument>();
   PytorchDocument::Index root = 0;
@@ -161,10 +178,26 @@ PytorchValue load_pytorch(const std::string& path) {
   return {document, root};
 }
 
+}  // namespace
+
+PytorchValue load_pytorch(const std::string& path) {
+  // A file that is larger than memory is one that cannot be read, as one that is damaged: with its name, so that a
+  // reader of many files can leave it out.
+  try {
+    return read_document(path);
+  } catch (const std::bad_alloc&) {
+    fail(ErrorKind::io, "{}: too large for this machine's memory", path);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::memory) throw;
+    fail(ErrorKind::io, "{}: too large for this machine's memory; {}", path, error.what());
+  }
+}
+
 Tensor load_pytorch_tensor(const std::string& path) {
   const PytorchValue value = load_pytorch(path);
   if (value.kind() != PytorchValue::Kind::tensor)
     fail(ErrorKind::io, "{}: it holds a {}; expected one tensor", path, to_string(value.kind()));
+  check_expansion(value.tensor(), path, "the tensor");
   return value.tensor();
 }
 

@@ -85,11 +85,12 @@ const char* to_string(PytorchValue::Kind kind);
 /// the records (int8 becomes int64) and 100 times those of the pickle, beside some megabytes, whatever the file says.
 PytorchValue load_pytorch(const std::string& path);
 
-/// The same where the whole file is one tensor (as the HW04 features are). Throws Error(io) where it is something else.
+/// The same where the whole file is one tensor (as the HW04 features are). Throws Error(io) where it is something else,
+/// and where a stride of 0 makes it more than 64 times as large as what is stored: whoever copies it would need that.
 Tensor load_pytorch_tensor(const std::string& path);
 
 /// The same for a dict of tensors, or a dict with such a dict under "state_dict" or "model"; names and their order as
-/// in the file. Throws Error(io) where it is something else or an entry is no tensor.
+/// in the file. Throws Error(io) where it is something else or an entry is no tensor, and as above.
 StateDict load_pytorch_state_dict(const std::string& path);
 
 /// Whether the file is a TorchScript archive (torch.jit.save), which has the same suffix but holds a program.

@@ -144,6 +144,11 @@ TaggingBatch TaggingCorpus::batch(std::span<const std::int64_t> sentences) const
           .sentence_numbers = {sentences.begin(), sentences.end()}};
 }
 
+Batches<TaggingBatch> tagging_batches(const TaggingCorpus& corpus, const BatchesOptions& options) {
+  return {std::vector<std::int64_t>(corpus.lengths().begin(), corpus.lengths().end()),
+          [&corpus](std::span<const std::int64_t> sentences) { return corpus.batch(sentences); }, options};
+}
+
 TaggingBatch tagging_batch(const std::vector<std::string>& words, const TaggingVocabularies& vocabularies) {
   Corpus corpus;
   corpus.sentences.emplace_back().words = words;

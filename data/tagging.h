@@ -120,6 +120,16 @@ inline TaggingBatches token_batches(const TaggingCorpus& corpus, const BatchOpti
 }
 TaggingBatches token_batches(TaggingCorpus&& corpus, const BatchOptions& options = {}) = delete;
 
+/// The batches of a corpus for epoch after epoch, made ahead in the background, with a position that can be saved:
+///
+///   auto batches = data::tagging_batches(corpus, {.rows = 2048, .seed = seed});
+///   for (const TaggingBatch& batch : batches.epoch()) …
+///
+/// Epoch e has the batches of token_batches(corpus, {.tokens = 2048, .shuffle_seed = seed, .epoch = e}). Refers to the
+/// corpus, which must outlive it.
+Batches<TaggingBatch> tagging_batches(const TaggingCorpus& corpus, const BatchesOptions& options);
+Batches<TaggingBatch> tagging_batches(TaggingCorpus&& corpus, const BatchesOptions& options) = delete;
+
 /// One sentence as a batch, for tagging it. Throws Error(argument) for an empty word.
 TaggingBatch tagging_batch(const std::vector<std::string>& words, const TaggingVocabularies& vocabularies);
 

@@ -1,8 +1,11 @@
 #include "saw/data/vocabulary.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "saw/autograd/base/internal/check.h"
+#include "saw/data/content_hash.h"
 #include "saw/data/file.h"
 #include "saw/data/internal/quote.h"
 #include "saw/data/utf8.h"
@@ -11,8 +14,10 @@ namespace saw {
 namespace data {
 namespace {
 
-constexpr std::string_view unknown_line = "\\unknown";
-constexpr std::string_view padding_line = "\\padding";
+// The roles that have a line of their own, in their order; a named one is "\special name". None of the lines begins as
+// an escape does that a word can have.
+constexpr std::array<std::string_view, 5> common_roles{"padding", "unknown", "begin", "end", "mask"};
+constexpr std::string_view named_role = "\\special ";
 
 std::string escape(std::string_view word) {
   std::string result;
@@ -66,6 +71,40 @@ std::optional<std::string> unescape(std::string_view line) {
   return result;
 }
 
+bool is_common_role(std::string_view role) {
+  return std::find(common_roles.begin(), common_roles.end(), role) != common_roles.end();
+}
+
+std::string role_line(std::string_view role) {
+  return is_common_role(role) ? fmt::format("\\{}", role) : fmt::format("{}{}", named_role, escape(role));
+}
+
+/// The role that a line of text() stands for, if it is one.
+std::optional<std::string> role_of_line(std::string_view line) {
+  if (line.starts_with('\\') && is_common_role(line.substr(1))) return std::string(line.substr(1));
+  if (line.starts_with(named_role)) return unescape(line.substr(named_role.size()));
+  return std::nullopt;
+}
+
+/// Up to 20 of the texts, each short.
+std::string list_of(std::span<const std::string> texts) {
+  constexpr std::size_t most = 20;
+  std::string result;
+  for (std::size_t i = 0; i < texts.size() && i < most; ++i) {
+    const std::string quoted = quote(texts[i]);
+    result += (i == 0 ? "" : ", ") + quoted.substr(1, quoted.size() - 2);
+  }
+  return texts.size() > most ? result + ", …" : result;
+}
+
+/// The label as an integer, where it is written as one would be.
+std::optional<std::int64_t> plain_integer(std::string_view label) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), value);
+  if (error != std::errc() || end != label.data() + label.size() || std::to_string(value) != label) return std::nullopt;
+  return value;
+}
+
 }  // namespace
 
 void Counter::add(std::string_view word, std::int64_t times) {
@@ -92,24 +131,45 @@ Vocabulary::Vocabulary(const Counter& counter, const VocabularyOptions& options)
   std::vector<std::string> words;
   words.reserve(kept.size());
   for (auto& [count, word] : kept) words.push_back(std::move(word));
-  add_special(options);
+  add_roles(options);
   add_words(words);
 }
 
 Vocabulary::Vocabulary(const std::vector<std::string>& words, const VocabularyOptions& options) {
-  add_special(options);
+  add_roles(options);
   add_words(words);
 }
 
-void Vocabulary::add_special(const VocabularyOptions& options) {
-  if (options.padding) {
-    padding_ = size();
-    words_.emplace_back("<padding>");
+Vocabulary Vocabulary::of_labels(const std::vector<std::string>& labels) {
+  if (labels.empty()) fail(ErrorKind::argument, "vocabulary: no label");
+  std::vector<std::string> different(labels);
+  std::sort(different.begin(), different.end());
+  different.erase(std::unique(different.begin(), different.end()), different.end());
+  const auto is_integer = [](const std::string& label) { return plain_integer(label).has_value(); };
+  if (std::all_of(different.begin(), different.end(), is_integer))
+    std::sort(different.begin(), different.end(),
+              [](const std::string& a, const std::string& b) { return *plain_integer(a) < *plain_integer(b); });
+  return Vocabulary(different, {.unknown = false});
+}
+
+void Vocabulary::add_roles(const VocabularyOptions& options) {
+  const std::array<bool, common_roles.size()> wanted{options.padding, options.unknown, options.begin, options.end,
+                                                     options.mask};
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (wanted[i]) add_role(common_roles[i]);
+  for (const std::string& role : options.roles) {
+    if (role.empty()) fail(ErrorKind::argument, "vocabulary: a role has no name");
+    if (find_invalid_utf8(role)) fail(ErrorKind::argument, "vocabulary: a role is not UTF-8; got {}", quote(role));
+    if (is_common_role(role))
+      fail(ErrorKind::argument, "vocabulary: the role {} has an option of its own", quote(role));
+    if (find_role(role)) fail(ErrorKind::argument, "vocabulary: a role is given twice; got {}", quote(role));
+    add_role(role);
   }
-  if (options.unknown) {
-    unknown_ = size();
-    words_.emplace_back("<unknown>");
-  }
+}
+
+void Vocabulary::add_role(std::string_view role) {
+  roles_.emplace_back(role);
+  words_.push_back(fmt::format("<{}>", role));
 }
 
 void Vocabulary::add_words(const std::vector<std::string>& words) {
@@ -131,12 +191,35 @@ std::optional<std::int64_t> Vocabulary::find(std::string_view word) const {
 
 std::int64_t Vocabulary::id(std::string_view word) const {
   if (const auto found = find(word)) return *found;
-  if (unknown_) return *unknown_;
-  std::string known;
-  for (std::size_t i = 0; i < words_.size() && i < 20; ++i) known += (i == 0 ? "" : ", ") + words_[i];
-  if (words_.size() > 20) known += ", …";
+  if (const auto unknown = unknown_id()) return *unknown;
   fail(ErrorKind::argument, "vocabulary: a word is not in it; got {}; expected one of {} entries: {}", quote(word),
-       size(), known);
+       size(), list_of(words_));
+}
+
+std::vector<std::int64_t> Vocabulary::ids(const std::vector<std::string>& words) const {
+  std::vector<std::int64_t> result;
+  result.reserve(words.size());
+  for (const std::string& word : words) result.push_back(id(word));
+  return result;
+}
+
+std::vector<std::string> Vocabulary::words(std::span<const std::int64_t> ids) const {
+  std::vector<std::string> result;
+  result.reserve(ids.size());
+  for (const std::int64_t id : ids) result.push_back(word(id));
+  return result;
+}
+
+std::optional<std::int64_t> Vocabulary::find_role(std::string_view role) const {
+  const auto found = std::find(roles_.begin(), roles_.end(), role);
+  if (found == roles_.end()) return std::nullopt;
+  return found - roles_.begin();
+}
+
+std::int64_t Vocabulary::role_id(std::string_view role) const {
+  if (const auto found = find_role(role)) return *found;
+  fail(ErrorKind::argument, "vocabulary: no entry has the role {}; expected one of: {}", quote(role),
+       roles_.empty() ? "none" : list_of(roles_));
 }
 
 const std::string& Vocabulary::word(std::int64_t id) const {
@@ -148,12 +231,8 @@ const std::string& Vocabulary::word(std::int64_t id) const {
 std::string Vocabulary::text() const {
   std::string result;
   for (std::int64_t i = 0; i < size(); ++i) {
-    if (i == padding_)
-      result += padding_line;
-    else if (i == unknown_)
-      result += unknown_line;
-    else
-      result += escape(words_[static_cast<std::size_t>(i)]);
+    const auto at = static_cast<std::size_t>(i);
+    result += is_role(i) ? role_line(roles_[at]) : escape(words_[at]);
     result += '\n';
   }
   return result;
@@ -172,11 +251,17 @@ Vocabulary Vocabulary::parse(std::string_view text, std::string_view name) {
     const auto reject = [&](std::string_view what) {
       fail(ErrorKind::io, "{}:{}: {}; got {}", name, line_number, what, quote(line));
     };
-    if (line == padding_line || line == unknown_line) {
-      const bool is_padding = line == padding_line;
-      if (is_padding ? line_number != 1 : line_number != (result.padding_ ? 2 : 1))
+    if (const auto role = role_of_line(line); role && !role->empty()) {
+      const auto rank = [](std::string_view of) {
+        return std::find(common_roles.begin(), common_roles.end(), of) - common_roles.begin();
+      };
+      const bool after_words = result.size() != result.role_count();
+      const bool after_later = !result.roles_.empty() && rank(result.roles_.back()) > rank(*role);
+      if (after_words || after_later || result.find_role(*role))
         reject("a special entry out of its place at the beginning");
-      result.add_special({.unknown = !is_padding, .padding = is_padding});
+      if (line.find('\r') != line.npos) reject("a carriage return; lines end with a line feed alone");
+      if (find_invalid_utf8(line)) reject("invalid UTF-8");
+      result.add_role(*role);
       continue;
     }
     if (line.empty()) reject("an empty entry");
@@ -190,6 +275,8 @@ Vocabulary Vocabulary::parse(std::string_view text, std::string_view name) {
   }
   return result;
 }
+
+std::string Vocabulary::hash() const { return content_hash(text()); }
 
 void Vocabulary::save(const std::string& path) const { write_file(path, text()); }
 

@@ -2,23 +2,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
+
+#include "saw/data/string_map.h"
 
 namespace [[gnu::visibility("default")]] saw {
 namespace data {
-
-/// Lets a map with std::string keys be asked with a std::string_view.
-struct StringHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>()(text); }
-};
-template <class T>
-using StringMap = std::unordered_map<std::string, T, StringHash, std::equal_to<>>;
 
 /// Counts words (or characters, or tags), for a Vocabulary.
 class Counter {
@@ -35,13 +28,17 @@ class Counter {
 };
 
 struct VocabularyOptions {
-  std::int64_t minimum_count = 1;  ///< words counted less often are left out
-  bool unknown = true;             ///< has an entry that stands for all words that are not in it
-  bool padding = false;            ///< has an entry that stands for no word at all, with id 0
+  std::int64_t minimum_count = 1;       ///< words counted less often are left out
+  bool unknown = true;                  ///< has an entry that stands for all words that are not in it
+  bool padding = false;                 ///< has an entry that stands for no word at all, with id 0
+  bool begin = false;                   ///< has an entry for the beginning of a sequence
+  bool end = false;                     ///< has an entry for its end
+  bool mask = false;                    ///< has an entry for a word that is hidden
+  std::vector<std::string> roles = {};  ///< has an entry for each of these: "separator", "class", …
 };
 
-/// A numbered list of words: id(word) and word(id). The entries for padding and for the unknown come first; they are
-/// not words, so a text that contains "<unknown>" does no harm.
+/// A numbered list of words: id(word) and word(id). The entries with a role come first, in the order padding, unknown,
+/// begin, end, mask, and the named ones; they are not words, so a text that contains "<unknown>" does no harm.
 ///
 ///   Counter counter;
 ///   for (const std::string& word : words) counter.add(word);
@@ -57,6 +54,12 @@ class Vocabulary {
   /// Words in a given order; minimum_count does not matter. Throws Error(argument) for a repeated, empty or non-UTF-8
   /// word.
   explicit Vocabulary(const std::vector<std::string>& words, const VocabularyOptions& options = {});
+  /// The labels of a task: the different ones among `labels`, sorted (as numbers where all are integers), without an
+  /// unknown entry. Throws Error(argument) for none, and for one that is empty or not UTF-8.
+  ///
+  ///   const auto classes = Vocabulary::of_labels(table.texts("label"));
+  ///   const std::vector<std::int64_t> targets = classes.ids(table.texts("label"));
+  static Vocabulary of_labels(const std::vector<std::string>& labels);
 
   /// All entries, special ones included: what an Embedding needs as its size.
   std::int64_t size() const { return static_cast<std::int64_t>(words_.size()); }
@@ -66,16 +69,35 @@ class Vocabulary {
   /// The number of a word, or nothing.
   std::optional<std::int64_t> find(std::string_view word) const;
   bool contains(std::string_view word) const { return find(word).has_value(); }
-  /// The word with a number; "<unknown>" and "<padding>" for the special entries. Throws Error(index).
+  /// id() of each word.
+  std::vector<std::int64_t> ids(const std::vector<std::string>& words) const;
+  /// The word with a number; "<unknown>", "<padding>", "<separator>" for entries with a role. Throws Error(index).
   const std::string& word(std::int64_t id) const;
-  std::optional<std::int64_t> unknown_id() const { return unknown_; }
-  std::optional<std::int64_t> padding_id() const { return padding_; }
+  /// word() of each number.
+  std::vector<std::string> words(std::span<const std::int64_t> ids) const;
 
-  /// One entry a line in the order of ids; in words, \\ \t \n \r stand for these characters. The special entries are
-  /// the lines "\padding" and "\unknown".
+  std::optional<std::int64_t> unknown_id() const { return find_role("unknown"); }
+  std::optional<std::int64_t> padding_id() const { return find_role("padding"); }
+  std::optional<std::int64_t> begin_id() const { return find_role("begin"); }
+  std::optional<std::int64_t> end_id() const { return find_role("end"); }
+  std::optional<std::int64_t> mask_id() const { return find_role("mask"); }
+  /// The number of the entry with a role, "padding", "unknown", "begin", "end", "mask" or a name of one's own, or
+  /// nothing.
+  std::optional<std::int64_t> find_role(std::string_view role) const;
+  /// The same; throws Error(argument), which lists the roles, where there is none.
+  std::int64_t role_id(std::string_view role) const;
+  /// How many entries have a role. They are the first.
+  std::int64_t role_count() const { return static_cast<std::int64_t>(roles_.size()); }
+  /// Whether the entry with that number is no word but has a role.
+  bool is_role(std::int64_t id) const { return id >= 0 && id < role_count(); }
+
+  /// One entry a line in the order of ids; in words, \\ \t \n \r stand for these characters. The entries with a role
+  /// are the lines "\padding", "\unknown", "\begin", "\end", "\mask" and "\special name".
   std::string text() const;
+  /// content_hash(text()): whether two vocabularies, or a file and the model that was trained with it, are the same.
+  std::string hash() const;
   /// The vocabulary that text() wrote. Throws Error(io) "name:line: …" for an empty or repeated entry, a bad escape,
-  /// invalid UTF-8, a missing last line end.
+  /// invalid UTF-8, a role after words or out of its order, a missing last line end.
   static Vocabulary parse(std::string_view text, std::string_view name);
 
   /// Writes text() to a file, all of it or nothing.
@@ -83,17 +105,17 @@ class Vocabulary {
   static Vocabulary load(const std::string& path);
 
   friend bool operator==(const Vocabulary& a, const Vocabulary& b) {
-    return a.words_ == b.words_ && a.unknown_ == b.unknown_ && a.padding_ == b.padding_;
+    return a.words_ == b.words_ && a.roles_ == b.roles_;
   }
 
  private:
-  void add_special(const VocabularyOptions& options);
+  void add_roles(const VocabularyOptions& options);
+  void add_role(std::string_view role);
   void add_words(const std::vector<std::string>& words);
 
   std::vector<std::string> words_;
   StringMap<std::int64_t> ids_;
-  std::optional<std::int64_t> unknown_;
-  std::optional<std::int64_t> padding_;
+  std::vector<std::string> roles_;  // of the first entries
 };
 
 }  // namespace data

@@ -107,6 +107,16 @@ void make_wav(const files::path& directory) {
   data::write_file(directory / "mu_law", wav(mu_law, 1, 8, content));
 }
 
+void make_table(const files::path& directory) {
+  data::write_file(directory / "csv",
+                   "\xEF\xBB\xBF"
+                   "id,text\r\n1,\"a, \"\"b\"\"\r\nc\"\r\n2,\r\n");
+  data::write_file(directory / "tsv", "label\ttext\npos\t\"good\r\n\nneg\t-1.5e3\n");
+  data::write_file(directory / "jsonl", "{\"id\": 1, \"text\": \"a\\u00e9\", \"x\": [1.5, {\"y\": null}]}\n\n{}\n");
+  data::write_file(directory / "vectors", "2 3\nsaw 1 2 -3e-1\n. . 4 5 6\n");
+  data::write_file(directory / "vocabulary", "\\padding\n\\unknown\n\\special x\nsaw\na\\tb\n");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -123,6 +133,7 @@ int main(int argc, char** argv) {
     fill("pytorch", make_pytorch);
     fill("safetensors", make_safetensors);
     fill("npy", make_npy);
+    fill("table", make_table);
     fill("wav", make_wav);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "make_fuzz_corpus: %s\n", error.what());

@@ -23,6 +23,7 @@ packages=(
   "libzip-dev|libzip, development files"
   "zlib1g-dev|zlib, development files"
   "libpng-dev|libpng, development files"
+  "libsentencepiece-dev|SentencePiece, development files"
   "libcli11-dev|CLI11"
   "doctest-dev|doctest"
   "libbenchmark-dev|Google Benchmark, development files"

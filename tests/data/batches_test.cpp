@@ -1,11 +1,17 @@
 #include "saw/data/batches.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <numeric>
+#include <set>
+#include <thread>
 
 #include "saw/autograd/base/parallel.h"
+#include "saw/autograd/tape/tensor.h"
 #include "support/errors.h"
 #include "support/tensors.h"
 
@@ -130,4 +136,227 @@ TEST_CASE("batches: options out of range") {
   CHECK(error({}, {.bucket = -1}) == "token_batches: bucket; got -1; expected at least 0");
   CHECK(error({}, {.sentences = -1}) == "token_batches: sentences; got -1; expected at least 0");
   CHECK(error(lengths, {}) == "token_batches: length of sentence 1; got -2; expected at least 0");
+}
+
+namespace {
+
+// A batch that says what it was made of and what was random about it.
+struct Made {
+  std::vector<std::int64_t> numbers;
+  std::uint64_t word = 0;
+  std::uint64_t from_default = 0;
+};
+
+bool same(const Made& a, const Made& b) {
+  return a.numbers == b.numbers && a.word == b.word && a.from_default == b.from_default;
+}
+
+Made make(std::span<const std::int64_t> numbers, Generator& generator) {
+  Made made{{numbers.begin(), numbers.end()}};
+  made.word = RandomStream(generator).word(0);
+  made.from_default = RandomStream(default_generator()).word(0);
+  return made;
+}
+
+std::vector<Made> take(data::Batches<Made>& batches, int count) {
+  std::vector<Made> result;
+  for (int i = 0; i < count; ++i) result.push_back(batches.next());
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("batches of anything: the plan's batches, epoch after epoch, for any number of threads") {
+  const auto lengths = sentence_lengths(200);
+  const data::BatchesOptions options{.rows = 300, .bucket = 64, .seed = 5};
+  const data::BatchPlan plan(lengths, options);
+  std::vector<std::vector<Made>> runs;
+  for (const std::int64_t threads : {0, 1, 4}) {
+    data::BatchesOptions with = options;
+    with.read_ahead = threads == 0 ? 0 : 6;
+    with.threads = std::max<std::int64_t>(threads, 1);
+    data::Batches batches(lengths, make, with);
+    runs.emplace_back();
+    for (std::int64_t epoch = 0; epoch < 4; ++epoch) {
+      const Batches expected = plan.epoch(epoch);
+      CHECK(batches.steps() == std::ssize(expected));
+      std::size_t step = 0;
+      for (Made& made : batches.epoch()) {
+        REQUIRE(step < expected.size());
+        CHECK((made.numbers == expected[step]));
+        CHECK((batches.numbers() == expected[step]));
+        ++step;
+        runs.back().push_back(std::move(made));
+      }
+      CHECK(step == expected.size());
+      CHECK(batches.position().epoch == epoch + 1);
+      CHECK(batches.position().batch == 0);
+    }
+  }
+  for (const auto& run : runs) {
+    REQUIRE(run.size() == runs[0].size());
+    for (std::size_t i = 0; i < run.size(); ++i) CHECK(same(run[i], runs[0][i]));
+  }
+  std::set<std::uint64_t> words;  // every batch of every epoch draws other numbers
+  for (const Made& made : runs[0]) {
+    words.insert(made.word);
+    words.insert(made.from_default);
+  }
+  CHECK(words.size() == 2 * runs[0].size());
+}
+
+TEST_CASE("batches of anything: a position that is restored gives exactly the next batch") {
+  const auto lengths = sentence_lengths(90);
+  data::BatchesOptions options{.rows = 200, .seed = 8, .read_ahead = 3, .threads = 2};
+  data::Batches whole(lengths, make, options);
+  const std::vector<Made> all = take(whole, 60);
+  const auto per_epoch = static_cast<int>(data::BatchPlan(lengths, options).epoch(0).size());
+  for (const int stop : {0, 1, per_epoch - 1, per_epoch, per_epoch + 1, 37}) {
+    CAPTURE(stop);
+    data::Batches first(lengths, make, options);
+    take(first, stop);
+    const std::string saved = to_string(first.position());
+    options.read_ahead = stop % 2;  // nothing depends on it
+    data::Batches second(lengths, make, options);
+    take(second, 5);
+    second.restore(data::parse_batch_position(saved));
+    CHECK(second.position() == first.position());
+    for (int i = stop; i < 60; ++i) CHECK(same(second.next(), all[static_cast<std::size_t>(i)]));
+  }
+  // What is left of an epoch.
+  data::Batches resumed(lengths, make, options);
+  take(resumed, 3);
+  int left = 0;
+  for ([[maybe_unused]] Made& made : resumed.epoch()) ++left;
+  CHECK(left == per_epoch - 3);
+
+  const data::BatchPosition position = whole.position();
+  options.seed = 9;
+  data::Batches other(lengths, make, options);
+  CHECK(test::error_text(ErrorKind::argument, [&] {
+          other.restore(position);
+        }).starts_with("batches: the position belongs to other data or options; got fingerprint "));
+  data::BatchPosition beyond = other.position();
+  beyond.batch = 1000;
+  CHECK(test::error_text(ErrorKind::argument, [&] {
+          other.restore(beyond);
+        }).starts_with("batches: batch 1000 of epoch 0"));
+  CHECK(other.position().batch == 0);
+}
+
+TEST_CASE("batches of anything: ranks take their parts of the same batches") {
+  const auto lengths = sentence_lengths(150);
+  const data::BatchPlan plan(lengths, {.rows = 400, .seed = 2});
+  std::vector<std::vector<Made>> ranks;
+  for (std::int64_t rank = 0; rank < 3; ++rank) {
+    data::Batches batches(lengths, make, {.rows = 400, .seed = 2, .rank = rank, .ranks = 3});
+    ranks.push_back(take(batches, static_cast<int>(plan.epoch(0).size())));
+  }
+  std::vector<std::int64_t> seen;
+  for (std::size_t step = 0; step < ranks[0].size(); ++step) {
+    for (const auto& rank : ranks) seen.insert(seen.end(), rank[step].numbers.begin(), rank[step].numbers.end());
+    CHECK(ranks[0][step].word != ranks[1][step].word);
+  }
+  check_each_once({seen}, 150);
+}
+
+TEST_CASE("batches of anything: skip_bad finds what is bad and leaves it out, and the number of steps stays") {
+  const auto lengths = sentence_lengths(60);
+  std::vector<std::vector<Made>> runs;
+  for (const std::int64_t threads : {0, 3}) {
+    const auto partly_bad = [](std::span<const std::int64_t> numbers, Generator& generator) {
+      for (const std::int64_t i : numbers)
+        if (i % 7 == 3) throw Error(ErrorKind::io, fmt::format("{}.txt: damaged", i));
+      return make(numbers, generator);
+    };
+    data::Batches batches(lengths, partly_bad,
+                          {.rows = 60,
+                           .seed = 4,
+                           .skip_bad = true,
+                           .read_ahead = threads,
+                           .threads = std::max<std::int64_t>(1, threads)});
+    runs.emplace_back();
+    for (int epoch = 0; epoch < 3; ++epoch) {
+      const std::int64_t steps = batches.steps();
+      std::int64_t given = 0;
+      for (Made& made : batches.epoch()) {
+        ++given;
+        CHECK_FALSE(made.numbers.empty());
+        CHECK((made.numbers == batches.numbers()));
+        for (const std::int64_t i : made.numbers) CHECK(i % 7 != 3);
+        runs.back().push_back(std::move(made));
+      }
+      CHECK(given == steps);
+    }
+    const auto skipped = batches.skipped();
+    CHECK(skipped.size() == 9);
+    std::set<std::int64_t> examples;
+    for (const auto& [example, reason] : skipped) {
+      examples.insert(example);
+      CHECK(reason == fmt::format("{}.txt: damaged", example));
+    }
+    CHECK(examples.size() == 9);
+  }
+  REQUIRE(runs[0].size() == runs[1].size());
+  for (std::size_t i = 0; i < runs[0].size(); ++i) CHECK(same(runs[0][i], runs[1][i]));
+
+  const auto fail_with = [&](ErrorKind kind, bool skip) {
+    data::Batches batches(lengths, [=](std::span<const std::int64_t>) -> int { throw Error(kind, "x.txt: damaged"); },
+                          {.rows = 60, .skip_bad = skip});
+    std::string first;
+    for (int i = 0; i < 3; ++i) {  // and then on every call
+      const std::string text = test::error_text([&] { batches.next(); });
+      CHECK((i == 0 || text == first));
+      first = text;
+    }
+    return first;
+  };
+  CHECK(fail_with(ErrorKind::io, true) == "batches: none of the 60 examples can be read; the first: x.txt: damaged");
+  CHECK(fail_with(ErrorKind::io, false) == "x.txt: damaged");
+  CHECK(fail_with(ErrorKind::internal, true) == "x.txt: damaged");
+  // A batch that fails although each of its examples is good is the function's fault.
+  data::Batches too_many(lengths,
+                         [](std::span<const std::int64_t> numbers) -> int {
+                           if (numbers.size() > 1) throw Error(ErrorKind::argument, "one at a time");
+                           return 0;
+                         },
+                         {.rows = 1000, .skip_bad = true});
+  CHECK(test::error_text(ErrorKind::argument, [&] { too_many.next(); }) == "one at a time");
+}
+
+TEST_CASE("batches of anything: no more is made than read_ahead says, and nothing is recorded") {
+  std::atomic<int> calls{0};
+  const auto counted = [&](std::span<const std::int64_t> numbers) {
+    ++calls;
+    CHECK_FALSE(is_grad_enabled());
+    return numbers.size();
+  };
+  {
+    data::Batches batches(data::Lengths::of_count(1000), counted, {.examples = 2, .read_ahead = 3, .threads = 2});
+    CHECK(calls == 0);
+    CHECK(batches.next() == 2);
+    const auto settles_at = [&](int expected) {
+      while (calls < expected) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));  // for a call too many
+      return calls == expected;
+    };
+    CHECK(settles_at(4));
+    batches.next();
+    CHECK(settles_at(5));
+  }
+  data::Batches moved = [&] {
+    data::Batches batches(data::Lengths::of_count(10), counted, {.examples = 3, .shuffle = false});
+    batches.next();
+    return batches;
+  }();
+  CHECK(moved.position().batch == 1);
+  int rest = 0;
+  for ([[maybe_unused]] std::size_t& count : moved.epoch()) ++rest;
+  CHECK(rest == 3);
+  CHECK(test::error_text(ErrorKind::argument, [&] {
+          data::Batches batches(data::Lengths::of_count(10), counted, {.examples = 3, .read_ahead = -1});
+        }) == "batches: read_ahead; got -1; expected at least 0");
+  CHECK(test::error_text(ErrorKind::argument, [&] {
+          data::Batches batches(data::Lengths::of_count(10), counted, {.examples = 3, .threads = 0});
+        }) == "batches: threads; got 0; expected at least 1");
 }

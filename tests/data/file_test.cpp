@@ -3,9 +3,11 @@
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <functional>
 #include <iterator>
 
 #include "support/errors.h"
@@ -154,4 +156,97 @@ TEST_CASE("file: directories") {
   CHECK(test::error_text(ErrorKind::io, [&] {
           data::make_directories(file + "/below");
         }).find(": cannot make the directory; ") != std::string::npos);
+}
+
+namespace {
+
+// Runs `work` in a process of its own, which kills itself before it returns.
+void in_killed_process(const std::function<void()>& work) {
+  const pid_t child = fork();
+  if (child == 0) {
+    work();
+    _exit(0);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFSIGNALED(status));
+}
+
+// A directory of its own process: what this one has seen of directories stays out of it.
+int in_new_process(const std::function<bool()>& work) {
+  const pid_t child = fork();
+  if (child == 0) _exit(work() ? 0 : 1);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 100;
+}
+
+}  // namespace
+
+TEST_CASE("file: what a killed process left is removed when its target is written again, and nothing else") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory / "a.txt", other = directory / "b.txt";
+  test::write_file(path, "old");  // not by this process, which would have seen the directory
+  in_killed_process([&] {
+    data::AtomicFile file(path), second(path), of_other(other);
+    file.write("half");
+    kill(getpid(), SIGKILL);
+  });
+  test::write_file(directory / "a.txt.tmp.notes", "somebody's own");
+  test::write_file(directory / "a.txt.tmp.1.2.3", "somebody's own");
+  CHECK(files_in(directory.path()) == 6);
+  CHECK(in_new_process([&] {
+          data::write_file(path, "new");
+          return true;
+        }) == 0);
+  CHECK(files_in(directory.path()) == 4);  // that of b.txt is still there
+  CHECK(data::read_file(path) == "new");
+  CHECK(data::remove_abandoned_files(directory.path()) == 1);
+  CHECK(data::remove_abandoned_files(directory.path()) == 0);
+  CHECK(files_in(directory.path()) == 3);
+  CHECK(test::error_text(ErrorKind::io, [&] {
+          data::remove_abandoned_files(directory / "missing");
+        }).find(": cannot read the folder; ") != std::string::npos);
+}
+
+TEST_CASE("file: a temporary file that is being written to is nobody else's to remove") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory / "a.txt";
+  data::AtomicFile file(path);
+  file.write("first");
+  CHECK(data::remove_abandoned_files(directory.path()) == 0);
+  CHECK(in_new_process([&] {
+          data::write_file(path, "second");
+          return data::remove_abandoned_files(directory.path()) == 0;
+        }) == 0);
+  CHECK(data::read_file(path) == "second");
+  file.write(" and more");
+  file.commit();
+  CHECK(data::read_file(path) == "first and more");
+  CHECK(files_in(directory.path()) == 1);
+}
+
+TEST_CASE("file: processes that write and sweep one folder at once lose nothing") {
+  const test::TemporaryDirectory directory;
+  std::vector<pid_t> children;
+  for (int child = 0; child < 4; ++child) {
+    children.push_back(fork());
+    if (children.back() != 0) continue;
+    bool good = true;
+    for (int i = 0; i < 200 && good; ++i) {
+      try {
+        data::write_file(directory / std::to_string(i % 5), std::to_string(child));
+        data::remove_abandoned_files(directory.path());
+      } catch (const std::exception&) {
+        good = false;
+      }
+    }
+    _exit(good ? 0 : 1);
+  }
+  for (const pid_t child : children) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+  }
+  CHECK(files_in(directory.path()) == 5);
 }

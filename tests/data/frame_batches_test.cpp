@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 #include <thread>
 
@@ -95,6 +96,64 @@ TEST_CASE("frame batches: each pass has every utterance once, and what is left o
     }
     CHECK(passes.size() == 6);  // another order each time
   }
+}
+
+TEST_CASE("frame batches: order and crops are drawn by a rule that stays") {
+  // Whoever changes it breaks the repeatability of everybody's training.
+  FrameBatches batches(10, source, {.batch = 4, .crop = 6, .seed = 3});
+  Numbers expected;
+  for (std::uint64_t pass = 0; pass < 4; ++pass) {
+    Numbers order(10);
+    std::iota(order.begin(), order.end(), 0);
+    const RandomStream random(3, std::uint64_t{3} << 62 | pass);
+    for (std::size_t i = 10; i > 1; --i)
+      std::swap(order[i - 1], order[static_cast<std::size_t>(random.integer(i, 0, static_cast<std::int64_t>(i)))]);
+    expected.insert(expected.end(), order.begin(), order.end());
+  }
+  for (std::uint64_t step = 0; step < 10; ++step) {
+    const FrameBatch batch = batches.next();
+    Generator generator(3, std::uint64_t{1} << 63 | step << 32);
+    for (std::int64_t b = 0; b < 4; ++b) {
+      const std::int64_t utterance = expected[static_cast<std::size_t>(step * 4) + static_cast<std::size_t>(b)];
+      CHECK(batch.utterances[static_cast<std::size_t>(b)] == utterance);
+      const std::int64_t spare = length_of(utterance) - 6;
+      const std::int64_t begin = spare > 0 ? RandomStream(generator).integer(0, 0, spare + 1) : 0;
+      CHECK(value(batch, batch.segments.begin(b), 1) == static_cast<float>(begin));
+    }
+  }
+}
+
+TEST_CASE("frame batches: a position that is restored gives exactly the next batch") {
+  const auto partly_bad = [](std::int64_t utterance) {
+    if (utterance == 3) throw Error(ErrorKind::io, "3.pt: damaged");
+    if (utterance == 5) return Tensor::empty({4, 2}, float32);
+    return source(utterance);
+  };
+  FrameBatchOptions options{.batch = 4, .crop = 5, .seed = 1, .skip_bad = true, .read_ahead = 3};
+  FrameBatches whole(11, partly_bad, options, add_noise);
+  std::vector<FrameBatch> all;
+  for (int i = 0; i < 30; ++i) all.push_back(whole.next());
+  for (const int stop : {0, 1, 2, 3, 9, 20}) {
+    FrameBatches first(11, partly_bad, options, add_noise);
+    for (int i = 0; i < stop; ++i) first.next();
+    const std::string saved = to_string(first.position());
+    options.read_ahead = stop % 3;
+    FrameBatches second(11, partly_bad, options, add_noise);
+    for (int i = 0; i < 7; ++i) second.next();
+    second.restore(data::parse_batch_position(saved));
+    CHECK(second.position() == first.position());
+    for (int i = stop; i < 30; ++i) CHECK(same(second.next(), all[static_cast<std::size_t>(i)]));
+  }
+  options.crop = 6;
+  FrameBatches other(11, partly_bad, options);
+  CHECK(test::error_text(ErrorKind::argument, [&] {
+          other.restore(whole.position());
+        }).starts_with("frame_batches: the position belongs to other data or options"));
+  data::BatchPosition impossible = other.position();
+  impossible.example = 3;
+  CHECK(test::error_text(ErrorKind::argument, [&] {
+          other.restore(impossible);
+        }).starts_with("frame_batches: not a position; got epoch 0"));
 }
 
 TEST_CASE("frame batches: a batch larger than the data set takes utterances more than once") {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <iterator>
 #include <limits>
 
@@ -12,6 +13,7 @@
 #include "data/zip_bytes.h"
 #include "saw/autograd/base/memory.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/data/hw04.h"
 #include "saw/data/npy.h"
 #include "support/errors.h"
 #include "support/files.h"
@@ -206,6 +208,44 @@ TEST_CASE("pytorch: tensors that do not fit their storage") {
       files.load(archive(tensor_pickle({.shape = {std::int64_t{1} << 40, 6}, .strides = {0, 1}}))).tensor();
   CHECK(expanded.shape() == Shape{std::int64_t{1} << 40, 6});
   CHECK(memory_stats().peak_bytes - before < 4096);
+}
+
+TEST_CASE("pytorch: a small file does not become gigabytes") {
+  const Files files;
+  const auto write = [&](const std::string& opcodes) { test::write_file(files.path(), archive(opcodes)); };
+  const TensorPickle bomb{.shape = {1'000'000'000, 3}, .strides = {0, 1}};
+  write(tensor_pickle(bomb));
+  CHECK(std::filesystem::file_size(files.path()) < 1000);
+  CHECK(load_pytorch(files.path()).tensor().numel() == 3'000'000'000);  // a view, which costs nothing
+  const std::string expected =
+      " of shape (1000000000, 3) is expanded from 24 bytes by strides of 0; expected at most 64 times as many; hint: "
+      "save "
+      "tensor.contiguous()";
+  CHECK(test::error_text(ErrorKind::io, [&] { data::load_pytorch_tensor(files.path()); }) ==
+        files.path() + ": the tensor" + expected);
+  data::Utterance utterance;
+  utterance.path = files.path();
+  const auto before = memory_stats();
+  CHECK(test::error_text(ErrorKind::io, [&] { data::read_features(utterance, 3); }).ends_with(expected));
+  CHECK(memory_stats().peak_bytes < before.active_bytes + (1 << 20) + before.peak_bytes);
+  write("}" + text("w") + tensor_pickle(bomb) + "s");
+  CHECK(test::error_text(ErrorKind::io, [&] { data::load_pytorch_state_dict(files.path()); }) ==
+        files.path() + ": the entry \"w\"" + expected);
+  // A mask that was expanded and saved is read as it was.
+  write(tensor_pickle({.shape = {1000, 3}, .strides = {0, 1}}));
+  CHECK(data::load_pytorch_tensor(files.path()).shape() == Shape{1000, 3});
+}
+
+TEST_CASE("pytorch: a file larger than memory is named") {
+  const Files files;
+  // A tebibyte, of which nothing is on the disk.
+  test::write_file(files.path(), "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.");
+  std::error_code no_sparse_files;
+  std::filesystem::resize_file(files.path(), std::uintmax_t{1} << 40, no_sparse_files);
+  if (!no_sparse_files)
+    CHECK(test::error_text(ErrorKind::io, [&] {
+            load_pytorch(files.path());
+          }).starts_with(files.path() + ": the file is too large"));
 }
 
 TEST_CASE("pytorch: values that would never end") {

@@ -248,3 +248,32 @@ TEST_CASE("tagging: UD English-EWT, where SAW_DATA says it lies") {
   for (const data::TaggingBatch& batch : token_batches(numbered, {.shuffle_seed = 1})) words += batch.words.numel();
   CHECK(words == 25'147);
 }
+
+TEST_CASE("tagging: batches made ahead are those of token_batches") {
+  data::Corpus corpus;
+  for (int i = 0; i < 40; ++i) {
+    data::Sentence& sentence = corpus.sentences.emplace_back();
+    for (int j = 0; j < 1 + i * 7 % 11; ++j) {
+      sentence.words.push_back(j % 2 == 0 ? "saw" : std::string(static_cast<std::size_t>(1 + (i + j) % 5), 'x'));
+      sentence.tags.push_back(j % 2 == 0 ? "VERB" : "X");
+    }
+  }
+  const data::TaggingVocabularies vocabularies(corpus);
+  const data::TaggingCorpus numbers(corpus, vocabularies);
+  auto batches = data::tagging_batches(numbers, {.rows = 30, .bucket = 16, .seed = 3, .threads = 2});
+  for (std::uint64_t epoch = 0; epoch < 3; ++epoch) {
+    const data::TaggingBatches expected =
+        token_batches(numbers, {.tokens = 30, .shuffle_seed = 3, .epoch = epoch, .bucket = 16});
+    CHECK(batches.steps() == static_cast<std::int64_t>(expected.size()));
+    std::size_t i = 0;
+    for (const data::TaggingBatch& batch : batches.epoch()) {
+      const data::TaggingBatch other = expected[i++];
+      CHECK((batch.sentence_numbers == other.sentence_numbers));
+      CHECK(batch.sentences == other.sentences);
+      CHECK(batch.words.to_vector<std::int64_t>() == other.words.to_vector<std::int64_t>());
+      CHECK(batch.tags.to_vector<std::int64_t>() == other.tags.to_vector<std::int64_t>());
+      CHECK(batch.characters.to_vector<std::int64_t>() == other.characters.to_vector<std::int64_t>());
+    }
+    CHECK(i == expected.size());
+  }
+}

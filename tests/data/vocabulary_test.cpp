@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "saw/data/content_hash.h"
 #include "saw/data/file.h"
 #include "support/errors.h"
 #include "support/files.h"
@@ -124,4 +125,85 @@ TEST_CASE("vocabulary: malformed files are refused with file and line") {
   CHECK(parse_error("\\unknown\n\\unknown\n").starts_with("v.txt:2: a special entry out of its place"));
   CHECK(test::error_text(ErrorKind::io, [] { Vocabulary::load("/nowhere/v.txt"); }) ==
         "/nowhere/v.txt: cannot read; No such file or directory");
+}
+
+TEST_CASE("vocabulary: roles are no words") {
+  const Vocabulary v({"saw", "<begin>", "\\begin", "\\special separator", "\tab", "\\table"},
+                     {.padding = true, .begin = true, .end = true, .mask = true, .roles = {"separator", "a b\n"}});
+  CHECK(v.padding_id() == 0);
+  CHECK(v.unknown_id() == 1);
+  CHECK(v.begin_id() == 2);
+  CHECK(v.end_id() == 3);
+  CHECK(v.mask_id() == 4);
+  CHECK(v.find_role("separator") == 5);
+  CHECK(v.role_id("a b\n") == 6);
+  CHECK(v.role_id("mask") == 4);
+  CHECK(v.role_count() == 7);
+  CHECK(v.is_role(6));
+  CHECK_FALSE(v.is_role(7));
+  CHECK_FALSE(v.is_role(-1));
+  CHECK(v.word(5) == "<separator>");
+  CHECK(v.id("<begin>") == 8);  // a word like any other
+  CHECK(v.id("<end>") == 1);
+  CHECK(v.id("\\begin") == 9);
+  const Vocabulary again = Vocabulary::parse(v.text(), "v.txt");
+  CHECK(again == v);
+  CHECK(again.text() == v.text());
+  CHECK(v.text().starts_with(
+      "\\padding\n\\unknown\n\\begin\n\\end\n\\mask\n\\special separator\n\\special a b\\n\nsaw\n"));
+  CHECK_FALSE(Vocabulary(std::vector<std::string>{"a"}).begin_id());
+  const auto raised = [](const data::VocabularyOptions& options) {
+    return test::error_text(ErrorKind::argument, [&] { Vocabulary(std::vector<std::string>{}, options); });
+  };
+  CHECK(raised({.roles = {"mask"}}) == "vocabulary: the role \"mask\" has an option of its own");
+  CHECK(raised({.roles = {"x", "x"}}) == "vocabulary: a role is given twice; got \"x\"");
+  CHECK(raised({.roles = {""}}) == "vocabulary: a role has no name");
+  CHECK(test::error_text(ErrorKind::argument, [&] { v.role_id("x"); }) ==
+        "vocabulary: no entry has the role \"x\"; expected one of: padding, unknown, begin, end, mask, separator, a "
+        "b\\x0a");
+  CHECK(parse_error("\\end\n\\begin\n").starts_with("v.txt:2: a special entry out of its place"));
+  CHECK(parse_error("\\special x\n\\mask\n").starts_with("v.txt:2: a special entry out of its place"));
+  CHECK(parse_error("\\special x\n\\special x\n").starts_with("v.txt:2: a special entry out of its place"));
+  CHECK(parse_error("a\n\\special x\n").starts_with("v.txt:2: a special entry out of its place"));
+  CHECK(parse_error("\\special \n").starts_with("v.txt:1: a bad escape"));
+  CHECK(parse_error("\\special x\\y\n").starts_with("v.txt:1: a bad escape"));
+}
+
+TEST_CASE("vocabulary: many words at once") {
+  const Vocabulary v({"a", "saw", "i"});
+  CHECK(v.ids({"i", "saw", "a", "saw", "x"}) == std::vector<std::int64_t>{3, 2, 1, 2, 0});
+  CHECK(v.words(std::vector<std::int64_t>{3, 0, 1}) == std::vector<std::string>{"i", "<unknown>", "a"});
+  CHECK(v.ids({}).empty());
+  CHECK(test::error_text(ErrorKind::index, [&] { v.words(std::vector<std::int64_t>{4}); }) ==
+        "vocabulary: id out of range; got 4; expected 0 to 3");
+}
+
+TEST_CASE("vocabulary: the labels of a task") {
+  const Vocabulary v = Vocabulary::of_labels({"pos", "neg", "pos", "neutral"});
+  CHECK(words_of(v) == std::vector<std::string>{"neg", "neutral", "pos"});
+  CHECK(v.ids({"pos", "neg"}) == std::vector<std::int64_t>{2, 0});
+  CHECK(words_of(Vocabulary::of_labels({"10", "9", "-1", "9"})) == std::vector<std::string>{"-1", "9", "10"});
+  CHECK(words_of(Vocabulary::of_labels({"10", "9", "09"})) == std::vector<std::string>{"09", "10", "9"});
+  CHECK(test::error_text(ErrorKind::argument, [&] { v.id("other"); }) ==
+        "vocabulary: a word is not in it; got \"other\"; expected one of 3 entries: neg, neutral, pos");
+  CHECK(test::error_text(ErrorKind::argument, [] { Vocabulary::of_labels({}); }) == "vocabulary: no label");
+  CHECK(test::error_text(ErrorKind::argument, [] {
+          Vocabulary::of_labels({"a", ""});
+        }) == "vocabulary: a word is empty");
+  // What a message lists of a vocabulary is short and harmless too.
+  const Vocabulary hostile = Vocabulary::of_labels({std::string(1'000'000, 'x'), "\x1b[31m"});
+  const std::string error = test::error_text(ErrorKind::argument, [&] { hostile.id("other"); });
+  CHECK(error.size() < 300);
+  CHECK(error.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("vocabulary: the hash tells vocabularies apart") {
+  const Vocabulary v({"a", "b"});
+  CHECK(v.hash() == Vocabulary::parse(v.text(), "v").hash());
+  CHECK(v.hash().size() == 16);
+  CHECK(v.hash() != Vocabulary({"b", "a"}).hash());
+  CHECK(v.hash() != Vocabulary({"a", "b"}, {.unknown = false}).hash());
+  CHECK(data::content_hash("") == "cbf29ce484222325");  // the test vectors that the authors of FNV publish
+  CHECK(data::content_hash("a") == "af63dc4c8601ec8c");
+  CHECK(data::content_hash("foobar") == "85944171f73967e8");
 }

@@ -136,4 +136,19 @@ TEST_CASE("error texts: the tape") {
         [&] { x.item(); });
 }
 
+TEST_CASE("error texts: what a terminal and a log can take, whatever comes from outside") {
+  CHECK(std::string(saw::Error(ErrorKind::io, "a\x1b[31m\x07\x7f\r\xc2\x9b!é\t\n…").what()) ==
+        "a\\x1b[31m\\x07\\x7f\\x0d\\xc2\\x9b!é\t\n…");
+  CHECK(std::string(saw::Error(ErrorKind::io, "cut off \xc2").what()) == "cut off \xc2");
+  std::string accents;
+  for (int i = 0; i < 1'000'000; ++i) accents += "é";
+  const std::string text = saw::Error(ErrorKind::io, "x" + accents + "; the end").what();
+  CHECK(text.size() < 17'000);
+  CHECK(text.starts_with("xéé"));
+  CHECK(text.ends_with("é; the end"));
+  CHECK(text.find("é … é") != std::string::npos);
+  const std::string whole(16'000, 'x');
+  CHECK(saw::Error(ErrorKind::io, whole).what() == whole);
+}
+
 }  // namespace
