@@ -4,6 +4,7 @@
 
 #include "saw/train/attention_picture.h"
 #include "saw/train/heat_map.h"
-#include "saw/train/metrics.h"
+#include "saw/train/metrics/metrics.h"
+#include "saw/train/metrics_file.h"
 #include "saw/train/progress.h"
 #include "saw/train/run.h"
