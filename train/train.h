@@ -9,4 +9,5 @@
 #include "saw/train/metrics_file.h"
 #include "saw/train/profile.h"
 #include "saw/train/progress.h"
+#include "saw/train/report/report.h"
 #include "saw/train/run.h"

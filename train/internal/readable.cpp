@@ -30,7 +30,8 @@ std::string readable_bytes(double bytes) {
 std::string readable_number(double number) {
   if (std::isnan(number)) return "NaN";
   if (std::isinf(number)) return number > 0 ? "∞" : "−∞";
-  if (number == std::floor(number) && std::abs(number) < 1e15) return readable_count(static_cast<std::int64_t>(number));
+  if (number == std::floor(number) && std::abs(number) < 1e12) return readable_count(static_cast<std::int64_t>(number));
+  if (std::abs(number) >= 1000 && std::abs(number) < 1e7) return readable_count(std::llround(number));
   return fmt::format("{:.4g}", number);
 }
 
