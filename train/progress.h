@@ -11,7 +11,7 @@ namespace train {
 
 struct ProgressOptions {
   std::int64_t done = 0;  ///< what an earlier run has done already; not part of the rate
-  std::string unit = {};  ///< of advance_by(): "words" shows "10853 words/s"
+  std::string unit = {};  ///< of advance(): "words" shows "10853 words/s"
 };
 
 /// A bar with the time that is left, redrawn in place on a terminal's standard error; silent elsewhere, where a log

@@ -11,9 +11,9 @@ namespace saw::train {
 
 ConfusionMatrix::ConfusionMatrix(std::int64_t classes, std::int64_t ignore_index)
     : classes_(classes), ignore_index_(ignore_index) {
-  // A matrix of so many classes would not fit into memory; the product below must not overflow.
-  if (classes < 1 || classes > (std::int64_t{1} << 20))
-    fail(ErrorKind::argument, "ConfusionMatrix: classes; got {}; expected 1 … 1048576", classes);
+  constexpr std::int64_t most_classes = 1 << 15;  // 8 GiB
+  if (classes < 1 || classes > most_classes)
+    fail(ErrorKind::argument, "ConfusionMatrix: classes; got {}; expected 1 … {}", classes, most_classes);
   counts_.assign(static_cast<std::size_t>(classes * classes), 0);
 }
 

@@ -17,7 +17,8 @@ namespace train {
 ///   confusion.scores(Average::macro).f1;
 class ConfusionMatrix {
  public:
-  /// Targets of the value `ignore_index` do not count. Throws Error(argument) for less than one class.
+  /// Targets of the value `ignore_index` do not count. Throws Error(argument) for less than one class and for
+  /// more than 32,768.
   explicit ConfusionMatrix(std::int64_t classes, std::int64_t ignore_index = -100);
 
   /// Logits (…, classes), of which the first largest is the prediction, or predicted ids (…) int64; targets (…) int64.

@@ -152,7 +152,8 @@ TEST_CASE("an empty report, and odd numbers") {
   CHECK(contains(html, "4 NaN or infinite"));
   CHECK_FALSE(contains(html, "\"nan"));
   CHECK_FALSE(contains(html, "\"inf"));
-  for (const char* none : {"Lnan", "Mnan", " nan", "-nan", "Linf", "Minf", " infL", " infM", "-inf"}) CHECK_FALSE(contains(html, none));
+  for (const char* none : {"Lnan", "Mnan", " nan", "-nan", "Linf", "Minf", " infL", " infM", "-inf"})
+    CHECK_FALSE(contains(html, none));
   CHECK_FALSE(contains(html, "id=\"confusion\""));  // nothing was counted
 }
 
