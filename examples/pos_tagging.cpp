@@ -33,7 +33,7 @@ double accuracy(Tagger& tagger, const data::TaggingCorpus& corpus) {
   return right / static_cast<double>(corpus.word_count());
 }
 
-void fit(Tagger& tagger, const TaggingVocabularies& vocabularies, const Options& options, train::Metrics& metrics,
+void fit(Tagger& tagger, const TaggingVocabularies& vocabularies, const Options& options, train::MetricsFile& metrics,
          const data::Corpus& training) {
   const data::Corpus dev = data::read_conllu(options.dev);
   fmt::print("{}\n{}\n", to_string(data::summary(training)), to_string(data::summary(dev, training)));
@@ -133,7 +133,7 @@ void run(const Options& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   manual_seed(static_cast<std::uint64_t>(options.seed));
   const train::Stopwatch watch;
-  train::Metrics metrics(options.metrics);
+  train::MetricsFile metrics(options.metrics, {.replace = true});
   TaggingVocabularies vocabularies;
   std::unique_ptr<Tagger> tagger;
   data::Corpus testing;

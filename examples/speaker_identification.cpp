@@ -144,7 +144,7 @@ void fit_discriminant(SpeakerModel& model, SpeakerCorpus& corpus, bool skip_bad)
 }
 
 void fit(SpeakerModel& model, SpeakerCorpus& corpus, const Options& options, const Recipe& recipe,
-         train::Metrics& metrics) {
+         train::MetricsFile& metrics) {
   fit_discriminant(model, corpus, options.skip_bad);
   data::FrameTransform augment;
   if (recipe.regularise)
@@ -272,7 +272,8 @@ Trials read_trials(const std::string& path, const SpeakerCorpus& corpus) {
 }
 
 /// Scores trials by the cosine of the embeddings of their two utterances.
-void verify(SpeakerModel& model, SpeakerCorpus& corpus, const Trials& trials, bool skip_bad, train::Metrics& metrics) {
+void verify(SpeakerModel& model, SpeakerCorpus& corpus, const Trials& trials, bool skip_bad,
+            train::MetricsFile& metrics) {
   std::set<std::int64_t> needed;
   for (const auto& [enrolment, test] : trials.pairs) needed.insert({enrolment, test});
   std::vector<std::int64_t> utterances(needed.begin(), needed.end());
@@ -358,7 +359,7 @@ void run(Options options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   manual_seed(static_cast<std::uint64_t>(options.seed));
   const train::Stopwatch watch;
-  train::Metrics metrics(options.metrics);
+  train::MetricsFile metrics(options.metrics, {.replace = true});
   fmt::print("{}\n", config_string());
   SpeakerCorpus corpus = open_corpus(options);
   fmt::print("{}: {} speakers; utterances: {} to train on, {} dev, {} test\n", corpus.description,

@@ -12,6 +12,7 @@
 #include "saw/autograd/ops/view.h"
 #include "saw/data/file.h"
 #include "saw/train/internal/png.h"
+#include "saw/train/internal/svg.h"
 
 namespace saw::train {
 namespace {
@@ -34,29 +35,6 @@ Colour colour_of(ColourMap map, double share) {
 
 void put(std::vector<std::uint8_t>& pixels, const Colour& colour) {
   for (const double part : colour) pixels.push_back(static_cast<std::uint8_t>(std::lround(part)));
-}
-
-std::string escape(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '&')
-      result += "&amp;";
-    else if (c == '<')
-      result += "&lt;";
-    else if (c == '>')
-      result += "&gt;";
-    else
-      result += c;
-  }
-  return result;
-}
-
-/// A distance between ticks that reads well, 1, 2 or 5 times a power of ten, for about `count` of them.
-double tick_distance(double range, double count) {
-  const double power = std::pow(10.0, std::floor(std::log10(range / count)));
-  for (const double factor : {1.0, 2.0, 5.0})
-    if (range / (factor * power) <= count) return factor * power;
-  return 10.0 * power;
 }
 
 struct Tick {
@@ -127,11 +105,11 @@ void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapO
   for (int y = 0; y < 128; ++y) put(scale, colour_of(options.colours, 1.0 - y / 127.0));
 
   std::size_t longest = 4;
-  for (const std::string& name : options.rows.names) longest = std::max(longest, name.size());
+  for (const std::string& name : options.rows.names) longest = std::max(longest, display_width(name));
   const double left = 34.0 + 7.0 * static_cast<double>(longest), top = options.title.empty() ? 16.0 : 40.0;
   const bool upright = options.columns.names.empty();
   std::size_t deepest = 1;
-  for (const std::string& name : options.columns.names) deepest = std::max(deepest, name.size());
+  for (const std::string& name : options.columns.names) deepest = std::max(deepest, display_width(name));
   const double below = upright ? 20.0 : 10.0 + 7.0 * static_cast<double>(deepest);
   const auto w = static_cast<double>(width), h = static_cast<double>(height);
   const double total_width = left + w + 90.0, total_height = top + h + below + 26.0;
@@ -148,8 +126,8 @@ void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapO
         x, y, image_width, image_height, base64(png), x, y, image_width, image_height);
   };
   const auto text = [&](double x, double y, const char* anchor, const std::string& what, const std::string& more = {}) {
-    svg +=
-        fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor, more, escape(what));
+    svg += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor, more,
+                       escape_markup(what));
   };
   const auto line = [&](double x1, double y1, double x2, double y2) {
     svg += fmt::format("<line x1=\"{:g}\" y1=\"{:g}\" x2=\"{:g}\" y2=\"{:g}\" stroke=\"#444\"/>\n", x1, y1, x2, y2);

@@ -16,10 +16,13 @@
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/internal/sum_to_shape.h"
 #include "saw/autograd/ops/view.h"
+#include "saw/autograd/tape/backward_observer.h"
 #include "saw/autograd/tape/internal/node.h"
 
 namespace saw {
 namespace {
+
+thread_local std::function<void(const OpInfo&, bool begins)> backward_observer;
 
 /// Adds a gradient to what has arrived so far. The first is moved in; later ones are added in place if nobody else can
 /// see the sum, and out of place otherwise (one tensor may be the gradient of several inputs) or when it is recorded.
@@ -184,7 +187,9 @@ class Walk {
     std::vector<bool> wanted(node.edges.size());
     for (std::size_t i = 0; i < wanted.size(); ++i)
       wanted[i] = node.edges[i].node != nullptr && (captures_ == nullptr || reaches(node.edges[i].node.get()));
+    if (backward_observer) backward_observer(*node.op, true);
     TensorList gradients = run_backward_of(node, grad_outputs, wanted, create_graph_);
+    if (backward_observer) backward_observer(*node.op, false);
     grad_outputs.clear();
     if (gradients.size() != node.edges.size())
       fail(ErrorKind::internal, "{}: backward gave {} gradients; expected {}", node.op->name, gradients.size(),
@@ -320,5 +325,11 @@ TensorList grad(const TensorList& outputs, const TensorList& inputs, const GradO
 TensorList grad_before_hooks(const TensorList& outputs, const TensorList& inputs, const GradOptions& options) {
   return gradients_of(outputs, inputs, options, true);
 }
+
+BackwardObserver::BackwardObserver(std::function<void(const OpInfo&, bool begins)> observer)
+    : saved_(std::move(backward_observer)) {
+  backward_observer = std::move(observer);
+}
+BackwardObserver::~BackwardObserver() { backward_observer = std::move(saved_); }
 
 }  // namespace saw
