@@ -77,8 +77,8 @@ std::string printable(std::string_view text, std::size_t longest) {
 }
 
 void say(std::string_view line) {
-  std::fwrite(line.data(), 1, line.size(), stdout);
-  std::fputc('\n', stdout);
+  const std::string text = printable(line, line.size()) + '\n';
+  std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
 

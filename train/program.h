@@ -28,7 +28,8 @@ int run_program(const char* program, const std::function<void()>& body);
 /// end are there.
 std::string printable(std::string_view text, std::size_t longest = 2000);
 
-/// Writes a line to standard output and flushes it. What cannot be written is lost: a report is not worth an exception.
+/// Writes a line, printable() and whole, to standard output and flushes it. What cannot be written is lost: a report is
+/// not worth an exception.
 void say(std::string_view line);
 
 }  // namespace train

@@ -47,7 +47,7 @@ struct RunPlan {
 };
 
 /// Is told what happens in a run. One that throws is left out from then on, with a line that says so: to lose a report
-/// is not worth a training.
+/// is not worth a training. What `began` throws is thrown: at the beginning nothing is lost yet.
 struct RunObserver {
   std::string name = {};                              ///< "metrics"
   std::function<void(std::int64_t step)> began = {};  ///< the step from which the run goes on, 0 at the beginning:

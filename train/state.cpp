@@ -44,14 +44,25 @@ State state_of_value(T& value) {
 
 }  // namespace
 
+namespace detail {
+
+StateDict state_of_numbers(const std::vector<std::int64_t>& numbers) {
+  return {{"values", tensor(numbers, {static_cast<std::int64_t>(numbers.size())})}};
+}
+
+std::vector<std::int64_t> numbers_of_state(const StateDict& state, std::size_t count) {
+  return values_of<std::int64_t>(state, "values", count);
+}
+
+}  // namespace detail
+
 State state_of(Generator& generator) {
-  return {[&generator]() -> StateDict {
-            return {{"generator", tensor(std::vector<std::int64_t>{std::bit_cast<std::int64_t>(generator.seed()),
-                                                                   std::bit_cast<std::int64_t>(generator.position())},
-                                         {2})}};
+  return {[&generator] {
+            return detail::state_of_numbers(
+                {std::bit_cast<std::int64_t>(generator.seed()), std::bit_cast<std::int64_t>(generator.position())});
           },
           [&generator](const StateDict& state) {
-            const auto values = values_of<std::int64_t>(state, "generator", 2);
+            const auto values = detail::numbers_of_state(state, 2);
             generator = Generator(std::bit_cast<std::uint64_t>(values[0]), std::bit_cast<std::uint64_t>(values[1]));
           }};
 }

@@ -1,10 +1,16 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -27,6 +33,12 @@ concept Stateful = requires(T& thing, const T& constant, const StateDict& state)
   thing.load_state_dict(state);
 };
 
+namespace detail {
+StateDict state_of_numbers(const std::vector<std::int64_t>& numbers);
+/// Throws Error(argument) unless there are `count`.
+std::vector<std::int64_t> numbers_of_state(const StateDict& state, std::size_t count);
+}  // namespace detail
+
 /// The state of a thing, which must outlive what is returned.
 template <Stateful T>
 State state_of(T& thing) {
@@ -34,6 +46,29 @@ State state_of(T& thing) {
 }
 /// Seed and position.
 State state_of(Generator& generator);
+/// What has a position of whole numbers, like data::Batches: position(), and restore(position).
+template <class T>
+concept Positioned = requires(T& thing, const T& constant) {
+  thing.restore(constant.position());
+  requires std::has_unique_object_representations_v<decltype(constant.position())>;
+  requires sizeof(constant.position()) % sizeof(std::int64_t) == 0;
+}
+&&!Stateful<T>;
+template <Positioned T>
+State state_of(T& thing) {
+  using Position = decltype(thing.position());
+  using Numbers = std::array<std::int64_t, sizeof(Position) / sizeof(std::int64_t)>;
+  return {[&thing] {
+            const auto numbers = std::bit_cast<Numbers>(thing.position());
+            return detail::state_of_numbers({numbers.begin(), numbers.end()});
+          },
+          [&thing](const StateDict& state) {
+            const std::vector<std::int64_t> values = detail::numbers_of_state(state, std::tuple_size_v<Numbers>);
+            Numbers numbers{};
+            std::copy(values.begin(), values.end(), numbers.begin());
+            thing.restore(std::bit_cast<Position>(numbers));
+          }};
+}
 State state_of(std::int64_t& value);
 State state_of(double& value);
 State state_of(std::string& text);  ///< any bytes

@@ -12,6 +12,16 @@ namespace {
 
 Tensor numbers(const std::vector<double>& values) { return tensor(values, {static_cast<std::int64_t>(values.size())}); }
 
+/// As data::Batches, which has a position instead of a StateDict.
+struct Stream {
+  struct Position {
+    std::int64_t epoch = 0, batch = 0;
+  };
+  Position at;
+  Position position() const { return at; }
+  void restore(const Position& position) { at = position; }
+};
+
 train::Checkpoint small(std::int64_t step) {
   return {.step = step,
           .parts = {{"model", {{"a.weight", numbers({1.5, -2.0})}, {"b/c", tensor(std::vector<std::int64_t>{3}, {})}}},
@@ -134,7 +144,10 @@ TEST_CASE("states: numbers, texts, generators, functions and what has a state_di
   Generator generator(~std::uint64_t{0}, 5);
   train::EarlyStopping stopping;
   int called = 0;
+  Stream stream;
+  stream.at = {3, 4};
   train::States states;
+  states.track("stream", stream);
   states.track("count", count);
   states.track("share", share);
   states.track("text", text);
@@ -152,6 +165,7 @@ TEST_CASE("states: numbers, texts, generators, functions and what has a state_di
   count = 0, share = 0, text = "x", empty = "y", values = {}, none = {1}, ids = {};
   generator = Generator(1);
   stopping = train::EarlyStopping();
+  stream.at = {};
   states.load(train::load_checkpoint(path).parts);
   CHECK(count == 3);
   CHECK(share == 0.1);
@@ -165,6 +179,8 @@ TEST_CASE("states: numbers, texts, generators, functions and what has a state_di
   CHECK(stopping.best() == 0.5);
   CHECK(stopping.best_step() == 2);
   CHECK(called == 1);
+  CHECK(stream.at.epoch == 3);
+  CHECK(stream.at.batch == 4);
 }
 
 TEST_CASE("states: what does not fit is named") {
