@@ -119,14 +119,6 @@ Tensor earlier_features(const data::Utterance& features, std::int64_t mels) {
   }
 }
 
-/// What a killed run was writing.
-void remove_leftovers(const std::string& folder) {
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("uttr-") && name.find(".pt.tmp.") != name.npos) fs::remove(entry.path());
-  }
-}
-
 struct Prepared {
   data::Utterance features;  // no frames: there are none
   bool now = false;          // or by an earlier run
@@ -173,8 +165,7 @@ void run(const Options& options) {
   const data::SpeakerData sounds =
       options.tree.empty() ? data::read_manifest(options.manifest) : data::read_speaker_tree(options.tree);
   data::check_groups(sounds);
-  data::make_directories(options.out);
-  remove_leftovers(options.out);
+  const train::RunFolder folder(options.out);  // one run at a time; what a killed one was writing goes
 
   const data::LogMel log_mel({.sample_rate = sample_rate, .mels = options.mels});
   std::vector<Prepared> all(sounds.utterances.size());

@@ -200,7 +200,7 @@ Initialised initialise_from(const StateDict& weights, const StateDict& model, co
     const Tensor given = find_tensor(weights, name);
     if (!given.defined()) {
       result.missing.push_back(name);
-    } else if (std::any_of(skip.begin(), skip.end(), [&](const auto& p) { return name_matches(name, p); })) {
+    } else if (std::any_of(skip.begin(), skip.end(), [&key = name](const auto& p) { return name_matches(key, p); })) {
       result.skipped.push_back(name);
     } else if (given.shape() != tensor.shape() || given.dtype() != tensor.dtype()) {
       result.other_shape.push_back(fmt::format("{} (got {} {}, expected {} {})", name, given.dtype(), given.shape(),

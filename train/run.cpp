@@ -162,7 +162,7 @@ void Run::finish() {
       in_->files->save_model_file(in_->described(in_->best.empty() ? in_->model->save() : in_->best));
     if (!in_->is_finished) {
       in_->is_finished = true;
-      in_->save();
+      in_->save("the model is saved");
     }
   }
   in_->is_finished = true;

@@ -202,7 +202,7 @@ TEST_CASE("run: an earlier model stays until the run is finished") {
   const auto model_value = [&] { return find_tensor(train::load_model(folder).weights, "value").item(); };
   const auto run_steps = [&](std::int64_t steps, std::int64_t until) {
     Counter model;
-    train::Run run({.folder = folder}, {.steps = steps, .evaluation_steps = 1, .metric = "score"});
+    train::Run run({.folder = folder, .say = {}}, {.steps = steps, .evaluation_steps = 1, .metric = "score"});
     run.track("model", model);
     run.describe({.model = "counter"});
     while (run.step() < until && run.next_step()) {

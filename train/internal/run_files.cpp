@@ -37,7 +37,8 @@ std::optional<Checkpoint> RunFiles::load(const std::function<std::int64_t(const 
   });
 }
 
-bool RunFiles::save(const Checkpoint& checkpoint, std::int64_t best_step, const std::function<ModelFile()>& best) {
+std::string RunFiles::save(const Checkpoint& checkpoint, std::int64_t best_step,
+                           const std::function<ModelFile()>& best) {
   try {
     restore();
     const std::string& folder = checkpoints_.path();
@@ -51,16 +52,11 @@ bool RunFiles::save(const Checkpoint& checkpoint, std::int64_t best_step, const 
       save_model(numbered_file(folder, best_kind, best_step), best());
     checkpoints_.save(checkpoint);
     remove_unneeded_best();
-    return true;
+    return {};
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::io) throw;
     remove_unneeded_best();  // on a full disk every byte counts
-    const auto there = steps();
-    say_(fmt::format("the checkpoint of step {} could not be written: {}; the training goes on, {}", checkpoint.step,
-                     error.what(),
-                     there.empty() ? std::string("without a checkpoint")
-                                   : fmt::format("the last good checkpoint is of step {}", there.back())));
-    return false;
+    return fmt::format("the checkpoint of step {} could not be written: {}", checkpoint.step, error.what());
   }
 }
 
@@ -77,7 +73,21 @@ void RunFiles::remove_unneeded_best() const {
 
 void RunFiles::save_model_file(const ModelFile& model) {
   restore();
-  save_model(model_path(), model);
+  try {
+    save_model(model_path(), model);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::io || !make_room()) throw;
+    save_model(model_path(), model);
+  }
+}
+
+bool RunFiles::make_room() const {
+  std::vector<std::int64_t> there = steps();
+  if (there.size() < 2) return false;
+  there.pop_back();
+  for (const std::int64_t step : there) remove_numbered_file(checkpoints_.path(), "step", step);
+  remove_unneeded_best();
+  return true;
 }
 
 }  // namespace saw::train

@@ -36,15 +36,17 @@ class RunFiles {
   /// which are put into `best`.
   std::optional<Checkpoint> load(const std::function<std::int64_t(const Checkpoint&)>& best_step,
                                  StateDict& best) const;
-  /// Writes a checkpoint, and before it the best weights if those of `best_step` (-1: none) are not there yet. False,
-  /// and a line that says why, where the disk does not take them.
-  bool save(const Checkpoint& checkpoint, std::int64_t best_step, const std::function<ModelFile()>& best);
-  /// Writes model.safetensors. Throws Error(io).
+  /// Writes a checkpoint, and before it the best weights if those of `best_step` (-1: none) are not there yet. Returns
+  /// what went wrong where the disk does not take them, and nothing where it does.
+  std::string save(const Checkpoint& checkpoint, std::int64_t best_step, const std::function<ModelFile()>& best);
+  /// Writes model.safetensors; on a full disk in place of all checkpoints but the newest. Throws Error(io).
   void save_model_file(const ModelFile& model);
 
  private:
   void restore();
   void remove_unneeded_best() const;
+  /// Removes all checkpoints but the newest; whether there were any.
+  bool make_room() const;
 
   RunFolder folder_;
   CheckpointFolder checkpoints_;

@@ -138,13 +138,20 @@ std::uint64_t Run::Inside::room() const {
 
 // ---- files ----
 
-bool Run::Inside::save() {
-  const bool saved =
+bool Run::Inside::save(const char* consequence) {
+  const std::string problem =
       files->save({.step = step, .parts = states.save(), .notes = {{options_note, arithmetic(plan, options).dump()}}},
                   best.empty() ? -1 : stopping.best_step(), [&] { return described(best); });
   saved_at = Clock::now();
-  if (saved) saved_step = step;
-  return saved;
+  if (problem.empty()) {
+    saved_step = step;
+    return true;
+  }
+  const auto there = files->steps();
+  options.say(fmt::format("{}; {}, {}", problem, consequence,
+                          there.empty() ? std::string("without a checkpoint")
+                                        : fmt::format("the last good checkpoint is of step {}", there.back())));
+  return false;
 }
 
 bool Run::Inside::load() {
@@ -176,11 +183,12 @@ bool Run::Inside::load() {
 }
 
 void Run::Inside::stop(int signal) {
-  const bool saved = saved_step == step || save();
-  options.say(fmt::format("stopped by {} at step {} of {}; {}", signal_name(signal), step, plan.steps,
-                          saved             ? "the same command with --resume goes on"
-                          : saved_step >= 0 ? fmt::format("with --resume it goes on from step {}", saved_step)
-                                            : "nothing could be saved"));
+  if (saved_step == step || save("the run ends here"))
+    options.say(fmt::format("stopped by {} at step {} of {}; the same command with --resume goes on",
+                            signal_name(signal), step, plan.steps));
+  else
+    options.say(
+        fmt::format("stopped by {} at step {} of {}, which is not saved", signal_name(signal), step, plan.steps));
   throw Stopped(signal);
 }
 

@@ -69,8 +69,8 @@ struct Run::Inside {
   /// Bytes of a checkpoint, the model and the best weights, and the space in which files are replaced.
   std::uint64_t room() const;
 
-  /// Writes a checkpoint; whether that went well.
-  bool save();
+  /// Writes a checkpoint; whether that went well. If not, a line says so, and what follows from it.
+  bool save(const char* consequence = "the training goes on");
   /// Takes the newest checkpoint over that can be read; whether there was one.
   bool load();
   [[noreturn]] void stop(int signal);
