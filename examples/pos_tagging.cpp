@@ -7,22 +7,74 @@
 #include <fmt/format.h>
 #include <saw/saw.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
+#include <optional>
 
+#include "command_line.h"
 #include "pos_taggers.h"
 
 using namespace saw;
 using namespace saw::examples;
 
-struct Options {
-  std::string train = SAW_EXAMPLES_CORPUS "/train.conllu", dev = SAW_EXAMPLES_CORPUS "/dev.conllu",
-              test = SAW_EXAMPLES_CORPUS "/test.conllu";
-  std::string model = "attention", save, load, tag, metrics;
-  std::int64_t epochs = 0, seed = 1, threads = 0;
+struct Options : CommonOptions {
+  std::string tag;
 };
 
-// ---- training and tagging ----
+// ---- the model as a file ----
+
+/// What model.safetensors has beside the weights.
+train::ModelFile described(const Options& options, const TaggingVocabularies& vocabularies) {
+  return {.model = options.model,
+          .parts = {{"words", vocabularies.words.text()},
+                    {"characters", vocabularies.characters.text()},
+                    {"tags", vocabularies.tags.text()}}};
+}
+
+TaggingVocabularies vocabularies_of(const train::ModelFile& file) {
+  const auto part = [&](const char* name) { return data::Vocabulary::parse(file.part(name), file.part_name(name)); };
+  TaggingVocabularies vocabularies;
+  vocabularies.words = part("words");
+  vocabularies.characters = part("characters");
+  vocabularies.tags = part("tags");
+  return vocabularies;
+}
+
+// ---- training ----
+
+/// The batches of epoch after epoch, with a position that goes into checkpoints.
+class Batches {
+ public:
+  struct Position {
+    std::int64_t epoch = 1, batch = 0;
+  };
+
+  Batches(const data::TaggingCorpus& corpus, std::int64_t tokens, std::int64_t seed)
+      : corpus_(corpus), tokens_(tokens), seed_(seed), batches_(of_epoch(1)) {}
+
+  data::TaggingBatches of_epoch(std::int64_t epoch) const {
+    return data::token_batches(corpus_, {.tokens = tokens_,
+                                         .shuffle_seed = static_cast<std::uint64_t>(seed_),
+                                         .epoch = static_cast<std::uint64_t>(epoch)});
+  }
+  TaggingBatch next() {
+    TaggingBatch batch = batches_[static_cast<std::size_t>(at_.batch)];
+    if (++at_.batch == steps()) restore({at_.epoch + 1, 0});
+    return batch;
+  }
+  /// How many the current epoch has.
+  std::int64_t steps() const { return static_cast<std::int64_t>(batches_.size()); }
+  Position position() const { return at_; }
+  void restore(const Position& position) {
+    if (position.epoch != at_.epoch) batches_ = of_epoch(position.epoch);
+    at_ = position;
+  }
+
+ private:
+  const data::TaggingCorpus& corpus_;
+  std::int64_t tokens_, seed_;
+  Position at_;
+  data::TaggingBatches batches_;
+};
 
 double accuracy(Tagger& tagger, const data::TaggingCorpus& corpus) {
   const NoGradGuard no_grad;
@@ -33,69 +85,75 @@ double accuracy(Tagger& tagger, const data::TaggingCorpus& corpus) {
   return right / static_cast<double>(corpus.word_count());
 }
 
-void fit(Tagger& tagger, const TaggingVocabularies& vocabularies, const Options& options, train::MetricsFile& metrics,
-         const data::Corpus& training) {
-  const data::Corpus dev = data::read_conllu(options.dev);
-  fmt::print("{}\n{}\n", to_string(data::summary(training)), to_string(data::summary(dev, training)));
-  const data::TaggingCorpus train_corpus(training, vocabularies), dev_corpus(dev, vocabularies);
-
+/// Trains the tagger; whether there was anything left to do. Metrics are made when the run begins, so that nothing is
+/// overwritten before all that is read was read.
+bool fit(Tagger& tagger, const Options& options, const train::RunOptions& run_options,
+         const TaggingVocabularies& vocabularies, const data::TaggingCorpus& training, const data::TaggingCorpus& dev,
+         std::optional<train::MetricsFile>& metrics) {
   // Small corpora are read more often, in smaller batches.
-  const std::int64_t words = train_corpus.word_count();
+  const std::int64_t words = training.word_count();
   const std::int64_t epochs = options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(250000 / words, 26, 30);
-  const std::int64_t tokens = std::clamp<std::int64_t>(words / 32, 128, 512);
-  const auto batches_of = [&](std::int64_t epoch) {
-    return data::token_batches(train_corpus, {.tokens = tokens,
-                                              .shuffle_seed = static_cast<std::uint64_t>(options.seed),
-                                              .epoch = static_cast<std::uint64_t>(epoch)});
-  };
+  Batches batches(training, std::clamp<std::int64_t>(words / 32, 128, 512), options.seed);
+  const std::int64_t about = epochs * batches.steps();
+  std::int64_t steps = 0;
+  for (std::int64_t epoch = 1; epoch <= epochs; ++epoch)
+    steps += static_cast<std::int64_t>(batches.of_epoch(epoch).size());
+
   optim::AdamW adam(tagger.parameters(), {.learning_rate = 2e-3});
-  const auto steps = epochs * static_cast<std::int64_t>(batches_of(1).size());
-  optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = steps / 20, .total_steps = steps});
+  optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = about / 20, .total_steps = about});
   // The average of the weights over the last steps tags better than any one of them.
   optim::ExponentialMovingAverage average(tagger.parameters(), {.decay = 0.999, .warm_up = true});
-  StateDict best;
-  double best_accuracy = -1;
-  const train::Stopwatch total;
-  for (std::int64_t epoch = 1; epoch <= epochs; ++epoch) {
-    const train::Stopwatch watch;
-    const auto batches = batches_of(epoch);
-    train::Progress progress(fmt::format("epoch {}/{}", epoch, epochs), static_cast<std::int64_t>(batches.size()));
-    double loss_sum = 0;
+
+  train::Run run(run_options, {.steps = steps, .metric = "dev_accuracy"});
+  run.track("model", tagger);
+  run.track("adam", adam);
+  run.track("schedule", schedule);
+  run.track("average", average);
+  run.track("batches", batches);
+  run.describe(described(options, vocabularies));
+  run.observe({.name = "metrics",
+               .began = [&](std::int64_t) { metrics.emplace(options.metrics); },
+               .evaluated = [&](std::int64_t, const train::RunRecord& record) { metrics->write(record); }});
+  run.resume();
+  std::optional<train::Progress> progress;
+  train::Stopwatch watch;
+  std::int64_t seen = 0;  // words since then
+  while (run.next_step()) {
+    if (!progress) progress.emplace(fmt::format("epoch {}/{}", run.epoch() + 1, epochs), batches.steps());
     tagger.train();
-    for (const TaggingBatch& batch : batches) {
-      const Tensor loss = nn::cross_entropy(tagger.forward(batch), batch.tags, {.label_smoothing = 0.05});
-      adam.zero_grad();
-      loss.backward();
-      optim::clip_grad_norm(tagger.parameters(), 5.0);
-      adam.step();
-      schedule.step();
-      average.update();
-      loss_sum += loss.item();
-      progress.advance(fmt::format("loss {:.3f}", loss.item()));
-    }
-    progress.finish();
-    const double train_loss = loss_sum / static_cast<double>(batches.size());
-    const double speed = static_cast<double>(words) / watch.seconds();
-    const auto averaged = average.applied();  // until the end of the epoch
-    const double dev_accuracy = accuracy(tagger, dev_corpus);
-    const bool improved = dev_accuracy > best_accuracy;
-    fmt::print("epoch {:2}  loss {:.4f}  dev {:.2f} %  {:.0f} words/s{}\n", epoch, train_loss, 100 * dev_accuracy,
-               speed, improved ? "  best" : "");
-    std::fflush(stdout);
-    metrics.write({{"epoch", epoch},
-                   {"train_loss", train_loss},
-                   {"dev_accuracy", dev_accuracy},
-                   {"seconds", total.seconds()},
-                   {"words_per_second", speed}});
-    if (!improved) continue;
-    best_accuracy = dev_accuracy;
-    best = tagger.snapshot();
-    if (options.save.empty()) continue;
-    vocabularies.save(options.save);
-    data::save_safetensors(options.save + "/model.safetensors", best, {{"model", options.model}});
+    const TaggingBatch batch = batches.next();
+    const Tensor loss = nn::cross_entropy(tagger.forward(batch), batch.tags, {.label_smoothing = 0.05});
+    adam.zero_grad();
+    loss.backward();
+    optim::clip_grad_norm(tagger.parameters(), 5.0);
+    adam.step();
+    schedule.step();
+    average.update();
+    run.finish_step({{"loss", loss.item()}});
+    seen += batch.words.numel();
+    progress->advance(fmt::format("loss {:.3f}", loss.item()));
+    if (batches.position().batch == 0) run.finish_epoch();
+    if (!run.evaluation_is_due()) continue;
+    progress.reset();
+    const double speed = static_cast<double>(seen) / watch.seconds(), train_loss = run.mean("loss");
+    const auto averaged = average.applied();  // until the end of the step
+    const double dev_accuracy = accuracy(tagger, dev);
+    const bool improved = run.evaluated({{"step", run.step()},
+                                         {"epoch", run.epoch()},
+                                         {"train_loss", train_loss},
+                                         {"dev_accuracy", dev_accuracy},
+                                         {"seconds", run.seconds()},
+                                         {"words_per_second", speed}});
+    train::say(fmt::format("epoch {:2}  loss {:.4f}  dev {:.2f} %  {:.0f} words/s{}", run.epoch(), train_loss,
+                           100 * dev_accuracy, speed, improved ? "  best" : ""));
+    watch = train::Stopwatch();
+    seen = 0;
   }
-  tagger.load_state_dict(best);
+  run.finish();
+  return !run.was_finished();
 }
+
+// ---- tagging ----
 
 std::vector<std::string> tag(Tagger& tagger, const TaggingVocabularies& vocabularies, const TaggingBatch& batch) {
   const NoGradGuard no_grad;
@@ -106,101 +164,149 @@ std::vector<std::string> tag(Tagger& tagger, const TaggingVocabularies& vocabula
   return tags;
 }
 
+/// "I/PRON saw/VERB". Longer texts are tagged in pieces, since attention takes memory for pairs of words.
+std::string tagged(Tagger& tagger, const TaggingVocabularies& vocabularies, const std::vector<std::string>& words) {
+  constexpr std::size_t longest = 500;
+  std::string line;
+  for (std::size_t begin = 0; begin < words.size(); begin += longest) {
+    const std::vector<std::string> piece(
+        words.begin() + static_cast<std::ptrdiff_t>(begin),
+        words.begin() + static_cast<std::ptrdiff_t>(std::min(begin + longest, words.size())));
+    const auto tags = tag(tagger, vocabularies, data::tagging_batch(piece, vocabularies));
+    for (std::size_t i = 0; i < piece.size(); ++i)
+      line += fmt::format("{}{}/{}", begin + i > 0 ? " " : "", piece[i], tags[i]);
+  }
+  return line;
+}
+
+/// Tags standard input, one sentence a line. Lines of any length that nobody could have written are refused.
+void tag_lines(Tagger& tagger, const TaggingVocabularies& vocabularies, std::istream& input) {
+  constexpr std::size_t longest_line = 1 << 20, longest_word = 1000;
+  std::int64_t number = 0;
+  for (std::string line; std::getline(input, line);) {
+    ++number;
+    const auto refuse = [&](const char* what, std::size_t size, std::size_t longest) {
+      throw Error(ErrorKind::io, fmt::format("standard input:{}: {} too long; got {} bytes; expected at most {}",
+                                             number, what, size, longest));
+    };
+    if (line.size() > longest_line) refuse("the line is", line.size(), longest_line);
+    const std::vector<std::string> words = data::tokenize(line);
+    for (const std::string& word : words)
+      if (word.size() > longest_word) refuse("a word is", word.size(), longest_word);
+    if (words.size() > 500)
+      fmt::print(stderr, "pos_tagging: standard input:{}: {} words are tagged in pieces of 500\n", number,
+                 words.size());
+    fmt::print("{}\n", tagged(tagger, vocabularies, words));
+  }
+}
+
 /// Tags one sentence and shows where the last of its repeated words (or the last word) looks.
 void show(Tagger& tagger, const TaggingVocabularies& vocabularies, const std::string& text) {
   const std::vector<std::string> words = data::tokenize(text);
   if (words.empty()) return;
-  const TaggingBatch batch = data::tagging_batch(words, vocabularies);
-  const std::vector<std::string> tags = tag(tagger, vocabularies, batch);
-  std::string line;
   std::size_t shown = words.size() - 1;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    line += fmt::format("{}{}/{}", i > 0 ? " " : "", words[i], tags[i]);
+  for (std::size_t i = 0; i < words.size(); ++i)
     if (std::find(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(i), words[i]) !=
         words.begin() + static_cast<std::ptrdiff_t>(i))
       shown = i;
-  }
-  fmt::print("\n{}\n", line);
+  fmt::print("\n{}\n", tagged(tagger, vocabularies, words));
   const NoGradGuard no_grad;
-  const Tensor weights = tagger.attention(batch);
+  const Tensor weights = tagger.attention(data::tagging_batch(words, vocabularies));
   if (!weights.defined()) return;
   fmt::print("\nword {}, \"{}\", looks at\n{}", shown + 1, words[shown],
              train::attention_picture(
                  words, to(weights.select(0, static_cast<std::int64_t>(shown)), float64).to_vector<double>()));
 }
 
-void run(const Options& options) {
+/// The tags of a corpus as lines "word, its tag, the predicted tag", with a blank line after each sentence.
+void predict(Tagger& tagger, const TaggingVocabularies& vocabularies, const data::Corpus& corpus,
+             const std::string& path) {
+  data::AtomicFile file(path);
+  const data::TaggingCorpus numbers(corpus, vocabularies);
+  for (std::size_t i = 0; i < corpus.sentences.size(); ++i) {
+    const data::Sentence& sentence = corpus.sentences[i];
+    const std::vector<std::string> tags =
+        tag(tagger, vocabularies, numbers.batch(std::vector{static_cast<std::int64_t>(i)}));
+    for (std::size_t k = 0; k < tags.size(); ++k)
+      file.write(fmt::format("{}\t{}\t{}\n", sentence.words[k], sentence.tags[k], tags[k]));
+    file.write("\n");
+  }
+  file.commit();
+}
+
+void run(const Options& options, const CommandLine& line) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   manual_seed(static_cast<std::uint64_t>(options.seed));
   const train::Stopwatch watch;
-  train::MetricsFile metrics(options.metrics, {.replace = true});
+  std::optional<train::MetricsFile> metrics;
   TaggingVocabularies vocabularies;
   std::unique_ptr<Tagger> tagger;
-  data::Corpus testing;
   const bool trains = options.load.empty();
+  bool is_new = !trains;
+  data::Corpus testing;
+  if (trains || line.is_given("--test")) testing = data::read_conllu(options.test);
   if (trains) {
     fmt::print("{}\n", config_string());
-    const data::Corpus training = data::read_conllu(options.train);
-    testing = data::read_conllu(options.test);  // and make the folder: mistakes show now, not when the training is over
-    if (!options.save.empty()) data::make_directories(options.save);
+    const data::Corpus training = data::read_conllu(options.train), dev = data::read_conllu(options.dev);
     vocabularies = TaggingVocabularies(training);
-    tagger = make_tagger(options.model, vocabularies);
-    fmt::print("model {}: {} parameters\n", options.model, tagger->number_of_parameters());
-    fit(*tagger, vocabularies, options, metrics, training);
+    if (options.init_from.empty()) {
+      tagger = make_tagger(options.model, vocabularies);
+    } else {
+      const train::ModelFile file = train::load_model(options.init_from);
+      file.check_model({options.model});
+      const TaggingVocabularies before = vocabularies_of(file);
+      vocabularies.words = before.words;
+      vocabularies.characters = before.characters;
+      tagger = make_tagger(options.model, vocabularies);
+      const std::vector<std::string> skip(vocabularies.tags == before.tags ? 0 : 1, "tags.*");
+      train::say(train::initialise_from(file.weights, tagger->state_dict(), skip).text());
+    }
+    const data::TaggingCorpus training_ids(training, vocabularies), dev_ids(dev, vocabularies);
+    fmt::print("model {}: {} parameters\n{}\n{}\n", options.model, tagger->number_of_parameters(),
+               to_string(data::summary(training)), to_string(data::summary(dev, training)));
+    is_new = fit(*tagger, options, line.run_options(), vocabularies, training_ids, dev_ids, metrics);
+    if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   } else {
-    const data::SafetensorsFile file = data::load_safetensors(options.load + "/model.safetensors");
-    vocabularies = TaggingVocabularies::load(options.load);
-    tagger = make_tagger(file.metadata.contains("model") ? file.metadata.at("model") : options.model, vocabularies);
-    tagger->load_state_dict(file.tensors);
+    const train::ModelFile file = train::load_model(options.load);
+    file.check_model({"attention", "window", "position"});
+    vocabularies = vocabularies_of(file);
+    tagger = make_tagger(file.model, vocabularies);
+    file.load_into(*tagger);
+    metrics.emplace(options.metrics);
   }
-  if (trains) {
+  if (!testing.sentences.empty()) {
     const data::TaggingCorpus test(testing, vocabularies);
     const double test_accuracy = accuracy(*tagger, test);
     fmt::print("test {:.2f} % of {} words; {} in all\n", 100 * test_accuracy, test.word_count(),
                train::format_duration(watch.seconds()));
-    metrics.write({{"test_accuracy", test_accuracy},
-                   {"parameters", tagger->number_of_parameters()},
-                   {"peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes)},
-                   {"seconds", watch.seconds()}});
+    if (is_new)
+      metrics->write({{"test_accuracy", test_accuracy},
+                      {"parameters", tagger->number_of_parameters()},
+                      {"peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes)},
+                      {"seconds", watch.seconds()}});
+    if (!options.predict.empty()) predict(*tagger, vocabularies, testing, options.predict);
   }
-  if (!options.tag.empty()) {
+  if (!options.tag.empty())
     show(*tagger, vocabularies, options.tag);
-  } else if (!trains) {
-    for (std::string line; std::getline(std::cin, line);) {
-      const std::vector<std::string> words = data::tokenize(line);
-      std::string tagged;
-      if (!words.empty()) {
-        const auto tags = tag(*tagger, vocabularies, data::tagging_batch(words, vocabularies));
-        for (std::size_t i = 0; i < words.size(); ++i)
-          tagged += fmt::format("{}{}/{}", i > 0 ? " " : "", words[i], tags[i]);
-      }
-      fmt::print("{}\n", tagged);
-    }
-  }
+  else if (testing.sentences.empty())
+    tag_lines(*tagger, vocabularies, std::cin);
 }
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Trains a part-of-speech tagger, or tags standard input (one sentence a line) with --load.");
-  app.add_option("--train", options.train, "CoNLL-U file to train on")->capture_default_str();
-  app.add_option("--dev", options.dev, "CoNLL-U file that chooses the best epoch")->capture_default_str();
-  app.add_option("--test", options.test, "CoNLL-U file to report on")->capture_default_str();
-  app.add_option("--model", options.model, "what the tagger sees")
-      ->check(CLI::IsMember({"attention", "window", "position"}))
-      ->capture_default_str();
-  app.add_option("--epochs", options.epochs, "passes over the training corpus (default: by its size)")
-      ->check(CLI::Range(1, 1000000));
-  app.add_option("--seed", options.seed, "of initialisation, dropout and shuffling")->capture_default_str();
-  app.add_option("--threads", options.threads, "default: what the machine grants")->check(CLI::Range(1, 1024));
-  app.add_option("--save", options.save, "folder for the best model");
-  app.add_option("--load", options.load, "folder of a saved model: nothing is trained");
-  app.add_option("--tag", options.tag, "a sentence to tag and to look into");
-  app.add_option("--metrics", options.metrics, "file for one JSON object an epoch");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    return train::run_program("pos_tagging", [&] { throw Error(ErrorKind::argument, error.what()); });
-  }
-  return train::run_program("pos_tagging", [&] { run(options); });
+  options.train = SAW_EXAMPLES_CORPUS "/train.conllu";
+  options.dev = SAW_EXAMPLES_CORPUS "/dev.conllu";
+  options.test = SAW_EXAMPLES_CORPUS "/test.conllu";
+  options.model = "attention";
+  CommandLine line("pos_tagging",
+                   "Trains a part-of-speech tagger, or tags standard input (one sentence a line) with --load.",
+                   options);
+  line.add("--train", "CoNLL-U file to train on");
+  line.add("--dev", "CoNLL-U file that chooses the best epoch");
+  line.add("--test", "CoNLL-U file to report on");
+  line.choice("--model", options.model, "what the tagger sees", {"attention", "window", "position"});
+  line.add({"--epochs", "--seed", "--threads", "--save", "--load", "--resume", "--init-from", "--checkpoint-steps",
+            "--metrics", "--predict", "--config"});
+  line.text("--tag", options.tag, "a sentence to tag and to look into", CommandLine::Kind::other);
+  return line.run(argc, argv, [&] { run(options, line); });
 }

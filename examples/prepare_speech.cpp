@@ -165,8 +165,7 @@ void run(const Options& options) {
   const data::SpeakerData sounds =
       options.tree.empty() ? data::read_manifest(options.manifest) : data::read_speaker_tree(options.tree);
   data::check_groups(sounds);
-  data::make_directories(options.out);
-  data::remove_abandoned_files(options.out);
+  const train::RunFolder folder(options.out);  // one run at a time; what a killed one was writing goes
 
   const data::LogMel log_mel({.sample_rate = sample_rate, .mels = options.mels});
   std::vector<Prepared> all(sounds.utterances.size());

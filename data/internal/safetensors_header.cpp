@@ -197,6 +197,9 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, const std::str
   if (!json.starts_with('{'))
     fail(ErrorKind::io, "{}: not a safetensors file: the header does not begin with {{; got {}", path,
          quote(json.substr(0, 1)));
+  // The parser takes a zero byte for the end of its input.
+  if (const auto zero = json.find('\0'); zero != json.npos)
+    fail(ErrorKind::io, "{}: not a safetensors file: a zero byte in the header at its byte {}", path, zero);
   Handler handler(path);
   nlohmann::json::sax_parse(json.begin(), json.end(), &handler);
   SafetensorsHeader header = std::move(handler).finish();

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <saw/data/safetensors.h>
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -154,4 +155,89 @@ TEST_CASE("pos_tagging: errors are one line and status 1") {
   check_one_line_error("--load " + (directory / "nothing").string(), "nothing");
   check_one_line_error("--epochs 1 --metrics /nowhere/run.jsonl", "/nowhere/run.jsonl");
   check_one_line_error(all_three(file) + " --epochs 1 --save /proc/nothing", "/proc/nothing");
+}
+
+TEST_CASE("pos_tagging: stopped and killed, resumed, and the same bytes at the end") {
+  const test::TemporaryDirectory directory;
+  const std::string common = all_three(small_corpus(directory)) + " --epochs 8 --model window --checkpoint-steps 3";
+  const auto save = [&](const char* name) { return (directory / name).string(); };
+  const auto model = [&](const char* name) { return test::read_file(directory / name / "model.safetensors"); };
+  REQUIRE(run(common + " --save " + save("whole")).status == 0);
+  int killed = 0;
+  for (const char* signal : {"KILL", "TERM"}) {
+    const std::string again = common + " --resume --save " + save(signal);
+    for (int attempt = 1;; ++attempt) {
+      REQUIRE(attempt < 100);
+      const Outcome outcome = test::run_command("timeout -s " + std::string(signal) + " " +
+                                                std::to_string(0.02 * attempt) + " " + program + " " + again);
+      if (outcome.status == 0) break;
+      ++killed;
+    }
+    CHECK(model(signal) == model("whole"));
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(save(signal)))
+      CHECK(entry.path().string().find(".tmp.") == std::string::npos);
+    const Outcome finished = run(again);
+    CHECK(finished.status == 0);
+    CHECK(finished.output.find("finished before, at step") != std::string::npos);
+  }
+  CHECK(killed > 4);
+  const Outcome other = run(common + " --resume --seed 2 --save " + save("whole"));
+  CHECK(other.status == 1);
+  CHECK(other.output.find("--seed: was 1, is 2") != std::string::npos);
+}
+
+TEST_CASE("pos_tagging: a saved model that was changed is refused by name") {
+  const test::TemporaryDirectory directory;
+  const std::string small = small_corpus(directory), folder = (directory / "model").string();
+  REQUIRE(run(all_three(small) + " --epochs 1 --model window --save " + folder).status == 0);
+  const std::string path = folder + "/model.safetensors", tag = " --tag 'I saw a saw'";
+  CHECK(run("--load " + path + tag).status == 0);
+  const auto good = saw::data::load_safetensors(path);
+  const auto refused = [&](const char* key, const char* value) {
+    auto metadata = good.metadata;
+    metadata[key] = value;
+    saw::data::save_safetensors(path, good.tensors, metadata);
+    const Outcome outcome = run("--load " + folder + tag);
+    CHECK(outcome.status == 1);
+    return outcome.output;
+  };
+  CHECK(refused("part.words", "dog\n").find(path + ": part.words was changed") != std::string::npos);
+  CHECK(refused("model", "crystal_ball").find("model") != std::string::npos);
+  CHECK(refused("format", "another").find("not a model of saw") != std::string::npos);
+}
+
+TEST_CASE("pos_tagging starts from a model, with other tags, and writes what it predicts") {
+  const test::TemporaryDirectory directory;
+  const std::string small = small_corpus(directory), first = (directory / "first").string();
+  REQUIRE(run(all_three(small) + " --epochs 6 --model window --save " + first).status == 0);
+  std::string text = test::read_file(small);
+  for (std::size_t at; (at = text.find("PRON")) != std::string::npos;) text.replace(at, 4, "X");
+  test::write_file(directory / "other.conllu", text);
+  const std::string predicted = (directory / "predicted").string();
+  const Outcome same = run(all_three(small) + " --epochs 1 --model window --init-from " + first);
+  CHECK(same.output.find("5 of 5 tensors taken\n") != std::string::npos);
+  const Outcome other = run(all_three((directory / "other.conllu").string()) +
+                            " --epochs 4 --model window --init-from " + first + " --predict " + predicted);
+  CAPTURE(other.output);
+  CHECK(other.status == 0);
+  CHECK(other.output.find("3 of 5 tensors taken; other labels: tags.weight, tags.bias\n") != std::string::npos);
+  CHECK(test::read_file(predicted).rfind("I\tX\tX\nsaw\tVERB\tVERB\na\tDET\tDET\ndog\tNOUN\tNOUN\n\nHe\tX\t", 0) == 0);
+}
+
+TEST_CASE("pos_tagging: long input is cut into pieces with a note, or refused with its line") {
+  const test::TemporaryDirectory directory;
+  const std::string folder = (directory / "model").string();
+  REQUIRE(run(all_three(small_corpus(directory)) + " --epochs 1 --save " + folder).status == 0);
+  std::string words;
+  for (int i = 0; i < 2000; ++i) words += "saw ";
+  test::write_file(directory / "text", "I saw\n" + words + "\n");
+  const Outcome cut = run("--load " + folder + " < " + (directory / "text").string());
+  CHECK(cut.status == 0);
+  CHECK(cut.output.find("standard input:2: 2000 words are tagged in pieces of 500\n") != std::string::npos);
+  test::write_file(directory / "text", "I saw\n" + std::string(5000, 'x') + "\n");
+  CHECK(run("--load " + folder + " < " + (directory / "text").string())
+            .output.find("standard input:2: a word is too long; got 5000 bytes") != std::string::npos);
+  test::write_file(directory / "text", std::string(2000000, 'x') + "\n");
+  CHECK(run("--load " + folder + " < " + (directory / "text").string())
+            .output.find("standard input:1: the line is too long") != std::string::npos);
 }

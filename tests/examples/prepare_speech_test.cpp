@@ -15,6 +15,7 @@
 #include "saw/autograd/ops.h"
 #include "saw/data/audio/audio.h"
 #include "saw/data/hw04.h"
+#include "saw/train/run_folder.h"
 #include "support/files.h"
 #include "support/tensors.h"
 
@@ -156,6 +157,17 @@ TEST_CASE("prepare_speech: one thread or two, the same bytes") {
   const Files one = prepare(sounds, sounds.manifest("one") + " --threads 1", "one");
   CHECK(one.size() == 12 + 4);
   CHECK((one == prepare(sounds, sounds.manifest("two") + " --threads 2", "two")));
+}
+
+TEST_CASE("prepare_speech: two into one folder, the second is refused") {
+  const Sounds sounds;
+  const std::string folder = (sounds / "out").string();
+  const saw::train::RunFolder first(folder);
+  const test::Outcome second =
+      test::run_command(std::string(SAW_EXAMPLES_DIRECTORY "/prepare_speech ") + sounds.manifest("out"));
+  CHECK(second.status == 1);
+  CHECK(second.output.find("prepare_speech: " + folder + ": the folder is in use by another run (process ") !=
+        std::string::npos);
 }
 
 TEST_CASE("prepare_speech goes on where it was stopped, to the same folder") {

@@ -1,0 +1,93 @@
+#include "saw/train/internal/run_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <limits>
+#include <utility>
+
+#include "saw/autograd/base/internal/check.h"
+#include "saw/data/file.h"
+#include "saw/train/internal/numbered_files.h"
+
+namespace saw::train {
+namespace {
+
+constexpr const char* best_kind = "best";
+
+}  // namespace
+
+RunFiles::RunFiles(const std::string& folder, std::int64_t keep, Say say)
+    : folder_(folder), checkpoints_(folder_.file("checkpoints"), keep), say_(std::move(say)) {}
+
+bool RunFiles::has_model() const {
+  std::error_code error;
+  return std::filesystem::exists(model_path(), error);
+}
+
+void RunFiles::restore() {
+  if (folder_.restore())
+    say_(fmt::format("{}: the folder was removed or moved during the training; it was made again", folder_.path()));
+}
+
+std::optional<Checkpoint> RunFiles::load(const std::function<std::int64_t(const Checkpoint&)>& best_step,
+                                         StateDict& best) const {
+  return checkpoints_.load_newest(say_, [&](const Checkpoint& checkpoint) {
+    const std::int64_t step = best_step(checkpoint);
+    best = step < 0 ? StateDict() : load_model(numbered_file(checkpoints_.path(), best_kind, step)).weights;
+  });
+}
+
+std::string RunFiles::save(const Checkpoint& checkpoint, std::int64_t best_step,
+                           const std::function<ModelFile()>& best) {
+  try {
+    restore();
+    const std::string& folder = checkpoints_.path();
+    if (std::exchange(is_foreign_, false)) {
+      checkpoints_.clear();  // first: without its best weights a checkpoint is of no use
+      for (const std::int64_t step : file_numbers(folder, best_kind)) remove_numbered_file(folder, best_kind, step);
+    }
+    data::make_directories(folder);
+    if (const auto there = file_numbers(folder, best_kind);
+        best_step >= 0 && !std::binary_search(there.begin(), there.end(), best_step))
+      save_model(numbered_file(folder, best_kind, best_step), best());
+    checkpoints_.save(checkpoint);
+    remove_unneeded_best();
+    return {};
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::io) throw;
+    remove_unneeded_best();  // on a full disk every byte counts
+    return fmt::format("the checkpoint of step {} could not be written: {}", checkpoint.step, error.what());
+  }
+}
+
+void RunFiles::remove_unneeded_best() const {
+  const auto best = file_numbers(checkpoints_.path(), best_kind);
+  const auto kept = steps();
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    const std::int64_t next = i + 1 < best.size() ? best[i + 1] : std::numeric_limits<std::int64_t>::max();
+    const bool is_needed =
+        std::any_of(kept.begin(), kept.end(), [&](std::int64_t step) { return best[i] <= step && step < next; });
+    if (!is_needed) remove_numbered_file(checkpoints_.path(), best_kind, best[i]);
+  }
+}
+
+void RunFiles::save_model_file(const ModelFile& model) {
+  restore();
+  try {
+    save_model(model_path(), model);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::io || !make_room()) throw;
+    save_model(model_path(), model);
+  }
+}
+
+bool RunFiles::make_room() const {
+  std::vector<std::int64_t> there = steps();
+  if (there.size() < 2) return false;
+  there.pop_back();
+  for (const std::int64_t step : there) remove_numbered_file(checkpoints_.path(), "step", step);
+  remove_unneeded_best();
+  return true;
+}
+
+}  // namespace saw::train
