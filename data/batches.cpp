@@ -212,6 +212,12 @@ const Numbers& BatchQueue::numbers() const { return state_->numbers; }
 
 std::int64_t BatchQueue::steps() const { return std::ssize(*state_->current().batches); }
 
+std::int64_t BatchQueue::steps_of_epochs(std::int64_t epochs) const {
+  std::int64_t steps = 0;
+  for (std::int64_t epoch = 0; epoch < epochs; ++epoch) steps += std::ssize(state_->plan.epoch(epoch));
+  return steps;
+}
+
 BatchPosition BatchQueue::position() const {
   return {.epoch = state_->epoch, .batch = state_->batch, .fingerprint = state_->fingerprint};
 }

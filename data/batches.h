@@ -51,6 +51,7 @@ class BatchQueue {
   Item next();
   const std::vector<std::int64_t>& numbers() const;
   std::int64_t steps() const;
+  std::int64_t steps_of_epochs(std::int64_t epochs) const;
   BatchPosition position() const;
   void restore(const BatchPosition& position);
   std::vector<SkippedExample> skipped() const;
@@ -102,6 +103,8 @@ class Batches {
   const std::vector<std::int64_t>& numbers() const { return queue_.numbers(); }
   /// How many batches the current epoch has, the one that the next batch belongs to.
   std::int64_t steps() const { return queue_.steps(); }
+  /// How many batches the first `epochs` epochs have together: the steps of a training.
+  std::int64_t steps_of_epochs(std::int64_t epochs) const { return queue_.steps_of_epochs(epochs); }
   /// Of the batch that next() will give.
   BatchPosition position() const { return queue_.position(); }
   /// Goes on with the batch at that position. Throws Error(argument) where it belongs to other data or other options.

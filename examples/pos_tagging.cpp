@@ -12,6 +12,7 @@
 
 #include "command_line.h"
 #include "pos_taggers.h"
+#include "reports.h"
 
 using namespace saw;
 using namespace saw::examples;
@@ -41,66 +42,30 @@ TaggingVocabularies vocabularies_of(const train::ModelFile& file) {
 
 // ---- training ----
 
-/// The batches of epoch after epoch, with a position that goes into checkpoints.
-class Batches {
- public:
-  struct Position {
-    std::int64_t epoch = 1, batch = 0;
-  };
-
-  Batches(const data::TaggingCorpus& corpus, std::int64_t tokens, std::int64_t seed)
-      : corpus_(corpus), tokens_(tokens), seed_(seed), batches_(of_epoch(1)) {}
-
-  data::TaggingBatches of_epoch(std::int64_t epoch) const {
-    return data::token_batches(corpus_, {.tokens = tokens_,
-                                         .shuffle_seed = static_cast<std::uint64_t>(seed_),
-                                         .epoch = static_cast<std::uint64_t>(epoch)});
-  }
-  TaggingBatch next() {
-    TaggingBatch batch = batches_[static_cast<std::size_t>(at_.batch)];
-    if (++at_.batch == steps()) restore({at_.epoch + 1, 0});
-    return batch;
-  }
-  /// How many the current epoch has.
-  std::int64_t steps() const { return static_cast<std::int64_t>(batches_.size()); }
-  Position position() const { return at_; }
-  void restore(const Position& position) {
-    if (position.epoch != at_.epoch) batches_ = of_epoch(position.epoch);
-    at_ = position;
-  }
-
- private:
-  const data::TaggingCorpus& corpus_;
-  std::int64_t tokens_, seed_;
-  Position at_;
-  data::TaggingBatches batches_;
-};
-
-double accuracy(Tagger& tagger, const data::TaggingCorpus& corpus) {
+/// Which tags were given for which.
+train::ConfusionMatrix confusion_of(Tagger& tagger, const data::TaggingCorpus& corpus,
+                                    const TaggingVocabularies& vocabularies) {
   const NoGradGuard no_grad;
   tagger.eval();
-  double right = 0;
+  train::ConfusionMatrix confusion(vocabularies.tags.size());
   for (const TaggingBatch& batch : data::token_batches(corpus, {.tokens = 4096}))
-    right += to(equal(argmax(tagger.forward(batch)), batch.tags), float64).sum().item();
-  return right / static_cast<double>(corpus.word_count());
+    confusion.update(tagger.forward(batch), batch.tags);
+  return confusion;
 }
 
-/// Trains the tagger; whether there was anything left to do. Metrics are made when the run begins, so that nothing is
-/// overwritten before all that is read was read.
+/// Trains the tagger; whether there was anything left to do.
 bool fit(Tagger& tagger, const Options& options, const train::RunOptions& run_options,
          const TaggingVocabularies& vocabularies, const data::TaggingCorpus& training, const data::TaggingCorpus& dev,
-         std::optional<train::MetricsFile>& metrics) {
+         Reports& reports) {
   // Small corpora are read more often, in smaller batches.
   const std::int64_t words = training.word_count();
   const std::int64_t epochs = options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(250000 / words, 26, 30);
-  Batches batches(training, std::clamp<std::int64_t>(words / 32, 128, 512), options.seed);
-  const std::int64_t about = epochs * batches.steps();
-  std::int64_t steps = 0;
-  for (std::int64_t epoch = 1; epoch <= epochs; ++epoch)
-    steps += static_cast<std::int64_t>(batches.of_epoch(epoch).size());
+  auto batches = data::tagging_batches(training, {.rows = std::clamp<std::int64_t>(words / 32, 128, 512),
+                                                  .seed = static_cast<std::uint64_t>(options.seed)});
+  const std::int64_t steps = batches.steps_of_epochs(epochs);
 
   optim::AdamW adam(tagger.parameters(), {.learning_rate = 2e-3});
-  optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = about / 20, .total_steps = about});
+  optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = steps / 20, .total_steps = steps});
   // The average of the weights over the last steps tags better than any one of them.
   optim::ExponentialMovingAverage average(tagger.parameters(), {.decay = 0.999, .warm_up = true});
 
@@ -111,33 +76,38 @@ bool fit(Tagger& tagger, const Options& options, const train::RunOptions& run_op
   run.track("average", average);
   run.track("batches", batches);
   run.describe(described(options, vocabularies));
-  run.observe({.name = "metrics",
-               .began = [&](std::int64_t) { metrics.emplace(options.metrics); },
-               .evaluated = [&](std::int64_t, const train::RunRecord& record) { metrics->write(record); }});
+  reports.watch(run);
   run.resume();
   std::optional<train::Progress> progress;
   train::Stopwatch watch;
   std::int64_t seen = 0;  // words since then
   while (run.next_step()) {
-    if (!progress) progress.emplace(fmt::format("epoch {}/{}", run.epoch() + 1, epochs), batches.steps());
+    if (!progress)
+      progress.emplace(fmt::format("epoch {}/{}", run.epoch() + 1, epochs), batches.steps(),
+                       train::ProgressOptions{.done = batches.position().batch, .unit = "words"});
     tagger.train();
+    auto phase = reports.profile().phase("data");
     const TaggingBatch batch = batches.next();
+    phase.next("forward");
     const Tensor loss = nn::cross_entropy(tagger.forward(batch), batch.tags, {.label_smoothing = 0.05});
+    phase.next("backward");
     adam.zero_grad();
     loss.backward();
-    optim::clip_grad_norm(tagger.parameters(), 5.0);
+    phase.next("step");
+    const double gradient_norm = optim::clip_grad_norm(tagger.parameters(), 5.0);
     adam.step();
     schedule.step();
     average.update();
-    run.finish_step({{"loss", loss.item()}});
+    run.finish_step({{"loss", loss.item()}, {"learning_rate", adam.learning_rate()}, {"gradient_norm", gradient_norm}});
     seen += batch.words.numel();
-    progress->advance(fmt::format("loss {:.3f}", loss.item()));
+    progress->advance(fmt::format("loss {:.3f}", loss.item()), batch.words.numel());
     if (batches.position().batch == 0) run.finish_epoch();
     if (!run.evaluation_is_due()) continue;
     progress.reset();
+    phase.next("evaluation");
     const double speed = static_cast<double>(seen) / watch.seconds(), train_loss = run.mean("loss");
     const auto averaged = average.applied();  // until the end of the step
-    const double dev_accuracy = accuracy(tagger, dev);
+    const double dev_accuracy = confusion_of(tagger, dev, vocabularies).accuracy();
     const bool improved = run.evaluated({{"step", run.step()},
                                          {"epoch", run.epoch()},
                                          {"train_loss", train_loss},
@@ -234,11 +204,42 @@ void predict(Tagger& tagger, const TaggingVocabularies& vocabularies, const data
   file.commit();
 }
 
+/// Figures, confusions, the sentences that were tagged worst, and where the words of the first sentence look.
+void describe_test(train::Report& report, Tagger& tagger, const TaggingVocabularies& vocabularies,
+                   const data::Corpus& corpus, const train::ConfusionMatrix& confusion) {
+  std::vector<std::string> names;
+  for (std::int64_t id = 0; id < vocabularies.tags.size(); ++id) names.push_back(vocabularies.tags.word(id));
+  report.figure("test accuracy", fmt::format("{:.2f} %", 100 * confusion.accuracy()));
+  report.confusion(confusion, names);
+  const data::TaggingCorpus numbers(corpus, vocabularies);
+  const NoGradGuard no_grad;
+  tagger.eval();
+  for (std::size_t i = 0; i < std::min<std::size_t>(corpus.sentences.size(), 1000); ++i) {
+    const data::Sentence& sentence = corpus.sentences[i];
+    const TaggingBatch batch = numbers.batch(std::vector{static_cast<std::int64_t>(i)});
+    const Tensor logits = tagger.forward(batch);
+    const std::vector<std::int64_t> predicted = argmax(logits).to_vector<std::int64_t>();
+    const auto losses = nn::cross_entropy(logits, batch.tags, {.reduction = Reduction::none}).to_vector<double>();
+    for (std::size_t k = 0; k < predicted.size(); ++k) {
+      const std::string& tag = vocabularies.tags.word(predicted[k]);
+      if (tag == sentence.tags[k] || sentence.tags[k].empty()) continue;
+      report.mistake({.text = fmt::format("{}", fmt::join(sentence.words, " ")),
+                      .target = fmt::format("{}/{}", sentence.words[k], sentence.tags[k]),
+                      .prediction = tag,
+                      .loss = losses[k]});
+    }
+    if (i > 0) continue;
+    if (const Tensor weights = tagger.attention(batch); weights.defined())
+      report.attention("where words look", sentence.words, sentence.words, weights);
+  }
+}
+
 void run(const Options& options, const CommandLine& line) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   manual_seed(static_cast<std::uint64_t>(options.seed));
   const train::Stopwatch watch;
-  std::optional<train::MetricsFile> metrics;
+  Reports reports(options, "Part-of-speech tagging");
+  reports.settings(line);
   TaggingVocabularies vocabularies;
   std::unique_ptr<Tagger> tagger;
   const bool trains = options.load.empty();
@@ -262,9 +263,11 @@ void run(const Options& options, const CommandLine& line) {
       train::say(train::initialise_from(file.weights, tagger->state_dict(), skip).text());
     }
     const data::TaggingCorpus training_ids(training, vocabularies), dev_ids(dev, vocabularies);
+    reports.report().data_text(to_string(data::summary(training)) + "\n" + to_string(data::summary(dev, training)));
+    reports.report().model(*tagger);
     fmt::print("model {}: {} parameters\n{}\n{}\n", options.model, tagger->number_of_parameters(),
                to_string(data::summary(training)), to_string(data::summary(dev, training)));
-    is_new = fit(*tagger, options, line.run_options(), vocabularies, training_ids, dev_ids, metrics);
+    is_new = fit(*tagger, options, line.run_options(), vocabularies, training_ids, dev_ids, reports);
     if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   } else {
     const train::ModelFile file = train::load_model(options.load);
@@ -272,20 +275,22 @@ void run(const Options& options, const CommandLine& line) {
     vocabularies = vocabularies_of(file);
     tagger = make_tagger(file.model, vocabularies);
     file.load_into(*tagger);
-    metrics.emplace(options.metrics);
   }
   if (!testing.sentences.empty()) {
     const data::TaggingCorpus test(testing, vocabularies);
-    const double test_accuracy = accuracy(*tagger, test);
+    const train::ConfusionMatrix confusion = confusion_of(*tagger, test, vocabularies);
+    const double test_accuracy = confusion.accuracy();
     fmt::print("test {:.2f} % of {} words; {} in all\n", 100 * test_accuracy, test.word_count(),
                train::format_duration(watch.seconds()));
     if (is_new)
-      metrics->write({{"test_accuracy", test_accuracy},
-                      {"parameters", tagger->number_of_parameters()},
-                      {"peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes)},
-                      {"seconds", watch.seconds()}});
+      reports.write({{"test_accuracy", test_accuracy},
+                     {"parameters", tagger->number_of_parameters()},
+                     {"peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes)},
+                     {"seconds", watch.seconds()}});
+    describe_test(reports.report(), *tagger, vocabularies, testing, confusion);
     if (!options.predict.empty()) predict(*tagger, vocabularies, testing, options.predict);
   }
+  reports.finish(watch.seconds());
   if (!options.tag.empty())
     show(*tagger, vocabularies, options.tag);
   else if (testing.sentences.empty())
@@ -306,7 +311,7 @@ int main(int argc, char** argv) {
   line.add("--test", "CoNLL-U file to report on");
   line.choice("--model", options.model, "what the tagger sees", {"attention", "window", "position"});
   line.add({"--epochs", "--seed", "--threads", "--save", "--load", "--resume", "--init-from", "--checkpoint-steps",
-            "--metrics", "--predict", "--config"});
+            "--metrics", "--report", "--tensorboard", "--predict", "--profile", "--config"});
   line.text("--tag", options.tag, "a sentence to tag and to look into", CommandLine::Kind::other);
   return line.run(argc, argv, [&] { run(options, line); });
 }

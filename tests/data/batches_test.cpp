@@ -360,3 +360,13 @@ TEST_CASE("batches of anything: no more is made than read_ahead says, and nothin
           data::Batches batches(data::Lengths::of_count(10), counted, {.examples = 3, .threads = 0});
         }) == "batches: threads; got 0; expected at least 1");
 }
+
+TEST_CASE("Batches: the steps of some epochs are those that next() takes to get there") {
+  const auto make = [](std::span<const std::int64_t> numbers) { return numbers.size(); };
+  data::Batches batches(data::Lengths(sentence_lengths(200)), make, {.rows = 150, .bucket = 30, .seed = 5});
+  const std::int64_t expected = batches.steps_of_epochs(3);
+  std::int64_t steps = 0;
+  for (; batches.position().epoch < 3; ++steps) batches.next();
+  CHECK(steps == expected);
+  CHECK(batches.steps_of_epochs(0) == 0);
+}
