@@ -61,13 +61,19 @@ def counting(golden):
     golden.put("searchsorted.right", torch.searchsorted(ascending, wanted, right=True))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parent)
+def files():
     golden = Golden("scatter", "scatter and scatter_reduce with gradients, float64; elements found and counted", seed=23)
     scattering(golden)
     counting(golden)
-    golden.save(parser.parse_args().output)
+    return [golden]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parent)
+    output = parser.parse_args().output
+    for golden in files():
+        golden.save(output)
 
 
 if __name__ == "__main__":
