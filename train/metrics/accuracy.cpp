@@ -1,10 +1,12 @@
 #include "saw/train/metrics/accuracy.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/copy.h"
+#include "saw/autograd/ops/view.h"
 #include "saw/train/metrics/internal/labels.h"
 
 namespace saw::train {
@@ -42,19 +44,22 @@ TopKAccuracy::TopKAccuracy(std::int64_t k, std::int64_t ignore_index) : k_(k), i
 }
 
 void TopKAccuracy::update(const Tensor& logits, const Tensor& targets) {
-  // Its checks, and what must not count; the ids themselves are of no use here.
   const std::int64_t classes = check_logits("TopKAccuracy", logits, targets);
   const std::vector<std::int64_t> wanted = targets.to_vector<std::int64_t>();
-  const std::vector<double> values = to(logits.detach(), float64).to_vector<double>();
+  const std::int64_t rows = std::ssize(wanted), together = rows_at_once(classes);
+  const Tensor flat = logits.detach().reshape({rows, classes});
   std::int64_t correct = 0, count = 0;
-  for (std::size_t row = 0; row < wanted.size(); ++row) {
-    const std::int64_t target = wanted[row];
+  std::vector<double> values;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    if (row % together == 0)
+      values = to(flat.slice(0, row, std::min(row + together, rows)), float64).to_vector<double>();
+    const std::int64_t target = wanted[static_cast<std::size_t>(row)];
     if (target == ignore_index_) continue;
     if (target < 0 || target >= classes)
       fail(ErrorKind::index,
            "TopKAccuracy: target {} has no class; got {}; expected 0 … {} or {}, which does not count", row, target,
            classes - 1, ignore_index_);
-    const double* logit = values.data() + row * static_cast<std::size_t>(classes);
+    const double* logit = values.data() + row % together * classes;
     std::int64_t before = std::isnan(logit[target]) ? k_ : 0;
     for (std::int64_t c = 0; c < classes && before < k_; ++c)
       before += std::isnan(logit[c]) || logit[c] > logit[target] || (c < target && logit[c] == logit[target]);

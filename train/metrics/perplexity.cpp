@@ -16,11 +16,16 @@ void Perplexity::update(const Tensor& logits, const Tensor& targets) {
   const std::int64_t classes = check_logits("Perplexity", logits, targets);
   const NoGradGuard no_grad;
   const std::vector<std::int64_t> wanted = targets.to_vector<std::int64_t>();
-  if (wanted.empty()) return;
-  sum_ += saw::cross_entropy(to(logits.detach(), float64).reshape({targets.numel(), classes}),
-                             targets.reshape({targets.numel()}),
-                             {.ignore_index = ignore_index_, .reduction = Reduction::sum})
-              .item();
+  const std::int64_t rows = targets.numel(), together = rows_at_once(classes);
+  const Tensor flat_logits = logits.detach().reshape({rows, classes}), flat_targets = targets.reshape({rows});
+  double sum = 0;
+  for (std::int64_t begin = 0; begin < rows; begin += together) {
+    const std::int64_t end = std::min(begin + together, rows);
+    sum += saw::cross_entropy(to(flat_logits.slice(0, begin, end), float64), flat_targets.slice(0, begin, end),
+                              {.ignore_index = ignore_index_, .reduction = Reduction::sum})
+               .item();
+  }
+  sum_ += sum;
   count_ += std::ssize(wanted) - std::count(wanted.begin(), wanted.end(), ignore_index_);
 }
 

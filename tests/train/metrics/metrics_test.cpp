@@ -8,6 +8,7 @@
 #include "saw/autograd/base/random.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/loss.h"
+#include "saw/autograd/ops/sort.h"
 #include "saw/train/metrics/metrics.h"
 #include "support/errors.h"
 
@@ -90,7 +91,7 @@ TEST_CASE("top-k accuracy") {
   for (const auto& [k, right] : {std::pair<std::int64_t, std::int64_t>{1, 0}, {2, 3}, {3, 4}, {9, 4}}) {
     train::TopKAccuracy top(k);
     top.update(logits, targets);
-    CAPTURE(k);
+    CAPTURE(top.k());
     CHECK(top.correct() == right);
     CHECK(top.count() == 4);
   }
@@ -108,6 +109,17 @@ TEST_CASE("top-k accuracy") {
   accuracy.update(many, answers);
   CHECK(top.correct() == accuracy.correct());
   CHECK(top.correct() > 0);
+  // More rows than are looked at together.
+  train::TopKAccuracy wide(1);
+  train::Accuracy wide_accuracy;
+  train::Perplexity perplexity;
+  const Tensor wide_logits = randn({30, 20000}), wide_answers = argmax(wide_logits);
+  wide.update(wide_logits, wide_answers);
+  wide_accuracy.update(wide_logits, wide_answers);
+  perplexity.update(wide_logits, wide_answers);
+  CHECK(wide.value() == 1.0);
+  CHECK(wide_accuracy.value() == 1.0);
+  CHECK(std::abs(perplexity.cross_entropy() - cross_entropy(wide_logits, wide_answers).item()) < 1e-5 * 10);
   CHECK(test::kind_of([&] { top.merge(train::TopKAccuracy(2)); }) == ErrorKind::argument);
   CHECK(test::kind_of([] { train::TopKAccuracy none(0); }) == ErrorKind::argument);
   CHECK(test::kind_of([&] { top.update(ids({1}), ids({1})); }) == ErrorKind::dtype);

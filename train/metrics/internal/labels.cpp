@@ -1,5 +1,7 @@
 #include "saw/train/metrics/internal/labels.h"
 
+#include <algorithm>
+
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/sort.h"
 
@@ -34,6 +36,8 @@ std::int64_t check_logits(const char* metric, const Tensor& logits, const Tensor
          metric, targets.shape(), logits.shape());
   return logits.size(-1);
 }
+
+std::int64_t rows_at_once(std::int64_t classes) { return std::max<std::int64_t>(1, (1 << 18) / classes); }
 
 Labels labels_of(const char* metric, const Tensor& predictions, const Tensor& targets, std::int64_t ignore_index) {
   check_targets(metric, predictions, targets);

@@ -20,4 +20,7 @@ Labels labels_of(const char* metric, const Tensor& predictions, const Tensor& ta
 /// Throws as labels_of() does for tensors that are not logits (…, C) beside targets (…), C at least 1; returns C.
 std::int64_t check_logits(const char* metric, const Tensor& logits, const Tensor& targets);
 
+/// Rows to be looked at together, so that a copy of them in another dtype stays at some megabytes.
+std::int64_t rows_at_once(std::int64_t classes);
+
 }  // namespace saw::train

@@ -163,7 +163,8 @@ std::string attention_section(const ReportData& report) {
                           std::max(map.rows.size(), map.columns.size()));
   }
   if (html.empty()) return {};
-  return "<p>Each row is a word and shows where it looks; the darkest cell of a picture is its largest weight.</p>\n" +
+  return "<p>Each row is a word and shows where it looks; the strongest colour of a picture is its largest "
+         "weight.</p>\n" +
          html;
 }
 

@@ -59,7 +59,7 @@ details summary{cursor:pointer;color:var(--c0);font-size:.9rem;margin:8px 0}
 .bar{display:flex;height:22px;border-radius:6px;overflow:hidden;margin:4px 0 14px;gap:1px;background:var(--line)}
 .bar i{display:block;min-width:1px}.dot{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:8px}
 footer{max-width:1080px;margin:48px auto 0;padding:14px 20px 30px;color:var(--muted);font-size:.82rem;border-top:1px solid var(--line)}
-@media(max-width:560px){body{font-size:15px}main,header,footer{padding-left:14px;padding-right:14px}h1{font-size:1.45rem}
+@media(max-width:560px){body{font-size:15px}svg.chart{font-size:13.5px}main,header,footer{padding-left:14px;padding-right:14px}h1{font-size:1.45rem}
 .figures div{flex:1 1 40%;padding:8px 12px}.figures b{font-size:1.25rem}td.k{white-space:normal;width:38%}th,td{padding-right:10px}}
 )";
 
