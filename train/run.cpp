@@ -47,10 +47,11 @@ bool Run::resume() {
     if (!resumed) {
       in_->owns_model = !in_->files->has_model();
       if (const auto there = in_->files->steps(); !there.empty()) {
-        in_->options.say(fmt::format(
-            "{}: there are checkpoints of another run, up to step {}; the first one of this run replaces them "
-            "(--resume goes on with them)",
-            in_->options.folder, there.back()));
+        in_->options.say(
+            fmt::format("{}: there are checkpoints of another run, up to step {}, with which --resume goes on; this "
+                        "one begins anew, "
+                        "and keeps them in checkpoints.earlier until it has finished",
+                        in_->options.folder, there.back()));
         in_->files->begin_anew();
       }
     }
@@ -76,7 +77,12 @@ bool Run::next_step() {
     if (const int signal = in_->signals ? in_->signals->received() : 0) in_->stop(signal);
     const bool by_steps = in_->options.checkpoint_steps > 0 && in_->step % in_->options.checkpoint_steps == 0;
     const bool by_time = in_->options.checkpoint_seconds > 0 && since(in_->saved_at) >= in_->options.checkpoint_seconds;
-    if (in_->step > 0 && in_->step != in_->saved_step && (by_steps || by_time) && in_->replay_until < 0) in_->save();
+    if (in_->step > 0 && in_->step != in_->saved_step && (by_steps || by_time) && in_->replay_until < 0) {
+      if (in_->weights_are_finite())
+        in_->save();
+      else  // a checkpoint from which nothing good can come
+        in_->is_not_finite("a weight of the model is NaN or infinite");
+    }
   }
   if (in_->replay_until >= 0 && in_->step >= in_->replay_until - 2 && !in_->anomaly) in_->anomaly.emplace();
   return !in_->is_done();
@@ -86,7 +92,7 @@ void Run::finish_step(const RunRecord& values) {
   ++in_->step;
   if (const auto loss = number_of(values, in_->plan.loss)) {
     if (!std::isfinite(*loss)) {
-      in_->loss_is_not_finite(*loss);
+      in_->is_not_finite(fmt::format("the loss is {}", *loss));
       return;
     }
     if (in_->watch.update(*loss))
@@ -162,7 +168,7 @@ void Run::finish() {
       in_->files->save_model_file(in_->described(in_->best.empty() ? in_->model->save() : in_->best));
     if (!in_->is_finished) {
       in_->is_finished = true;
-      in_->save("the model is saved");
+      if (in_->save("the model is saved")) in_->files->remove_earlier();
     }
   }
   in_->is_finished = true;

@@ -30,13 +30,14 @@ class ChildProcess {
     std::vector<char*> arguments;
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
+    const int file = ::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     process_ = ::fork();
     if (process_ == 0) {
-      const int file = ::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
       if (::dup2(file, 1) < 0 || ::dup2(file, 2) < 0) ::_exit(127);
       ::execv(arguments[0], arguments.data());
       ::_exit(127);
     }
+    ::close(file);
     REQUIRE(process_ > 0);
   }
   void signal(int number) const { ::kill(process_, number); }

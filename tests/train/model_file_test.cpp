@@ -118,6 +118,45 @@ TEST_CASE("model file: parts that were changed are refused by name") {
   train::load_model(path);  // as it was it is good again
 }
 
+TEST_CASE("model file and checkpoint: whatever the metadata says, it is read or refused as a file") {
+  const test::TemporaryDirectory directory;
+  const std::string model = (directory / "model.safetensors").string(), checkpoint = (directory / "c").string();
+  const std::string deep = std::string(100000, '[') + std::string(100000, ']');
+  const std::vector<std::string> values{"",
+                                        "{",
+                                        "{}",
+                                        "[]",
+                                        "null",
+                                        "1e999",
+                                        "{\"width\":null}",
+                                        "{\"width\":[1]}",
+                                        "{\"width\":18446744073709551615}",
+                                        "{\"width\":1e999}",
+                                        "[1]",
+                                        "[\"a\",\"a\"]",
+                                        "{\"width\":" + deep + "}",
+                                        deep,
+                                        "-1",
+                                        "99999999999999999999",
+                                        "\x1b[31m"};
+  train::save_model(model, described(Net()));
+  train::save_checkpoint(checkpoint, {.step = 3, .parts = {{"a", {{"b", ones({2})}}}}, .notes = {{"n", "text"}}});
+  for (const std::string& path : {model, checkpoint}) {
+    const data::SafetensorsFile good = data::load_safetensors(path);
+    for (const auto& [key, text] : good.metadata) {
+      for (const std::string& value : values) {
+        if (value == text) continue;
+        data::SafetensorsFile file = good;
+        file.metadata[key] = value;
+        data::save_safetensors(path, file.tensors, file.metadata);
+        CAPTURE(value);
+        CHECK(test::kind_of([&] { train::load_model(path); }) == ErrorKind::io);
+        CHECK(test::kind_of([&] { train::load_checkpoint(path); }) == ErrorKind::io);
+      }
+    }
+  }
+}
+
 TEST_CASE("model file: NaN is not saved, and the file that is there stays") {
   const test::TemporaryDirectory directory;
   const std::string path = (directory / "model.safetensors").string();

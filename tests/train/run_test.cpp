@@ -193,6 +193,7 @@ TEST_CASE("run: what is tracked must be what the checkpoint has, with the same o
   lines.lines.clear();
   CHECK(!begin(false, "2", 10, "other"));  // anew: what is there is announced, and then replaced
   CHECK(lines.has("there are checkpoints of another run, up to step 4"));
+  CHECK(train::CheckpointFolder(folder + "/checkpoints.earlier").steps() == std::vector<std::int64_t>{2, 4});
   CHECK(begin(true, "2", 10, "other"));
 }
 
@@ -219,4 +220,23 @@ TEST_CASE("run: an earlier model stays until the run is finished") {
   run_steps(5, 2);
   CHECK(model_value() == 5);
   CHECK(train::load_model(folder).model == "counter");
+}
+
+TEST_CASE("run: weights that are NaN are no checkpoint, whatever the loss says") {
+  const test::TemporaryDirectory directory;
+  Lines lines;
+  Counter model;
+  train::Run run({.folder = directory.path().string(), .checkpoint_steps = 2, .say = lines.say()}, {.steps = 10});
+  run.track("model", model);
+  const std::string text = test::error_text(ErrorKind::argument, [&] {
+    while (run.next_step()) {
+      model.step();
+      if (run.step() == 5) model.value.mutable_data<float>()[0] = std::numeric_limits<float>::infinity();
+      run.finish_step({{"loss", 1.0}});
+    }
+  });
+  CHECK(lines.has("step 6: a weight of the model is NaN or infinite; taking the steps from 4 on again"));
+  CHECK(text.rfind("step 6: a weight of the model is NaN or infinite; try a smaller learning rate", 0) == 0);
+  CHECK(text.find("it came with the update of the weights") != std::string::npos);
+  CHECK(train::CheckpointFolder((directory / "checkpoints").string()).steps() == std::vector<std::int64_t>{2, 4});
 }

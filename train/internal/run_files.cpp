@@ -13,6 +13,7 @@ namespace saw::train {
 namespace {
 
 constexpr const char* best_kind = "best";
+constexpr const char* earlier = ".earlier";
 
 }  // namespace
 
@@ -43,8 +44,10 @@ std::string RunFiles::save(const Checkpoint& checkpoint, std::int64_t best_step,
     restore();
     const std::string& folder = checkpoints_.path();
     if (std::exchange(is_foreign_, false)) {
-      checkpoints_.clear();  // first: without its best weights a checkpoint is of no use
-      for (const std::int64_t step : file_numbers(folder, best_kind)) remove_numbered_file(folder, best_kind, step);
+      remove_earlier();
+      std::error_code error;
+      std::filesystem::rename(folder, folder + earlier, error);
+      if (error) checkpoints_.clear();  // there is something else in its way
     }
     data::make_directories(folder);
     if (const auto there = file_numbers(folder, best_kind);
@@ -58,6 +61,14 @@ std::string RunFiles::save(const Checkpoint& checkpoint, std::int64_t best_step,
     remove_unneeded_best();  // on a full disk every byte counts
     return fmt::format("the checkpoint of step {} could not be written: {}", checkpoint.step, error.what());
   }
+}
+
+void RunFiles::remove_earlier() const {
+  const std::string folder = checkpoints_.path() + earlier;
+  for (const char* kind : {"step", best_kind})
+    for (const std::int64_t number : file_numbers(folder, kind)) remove_numbered_file(folder, kind, number);
+  std::error_code error;
+  std::filesystem::remove(folder, error);  // if nothing else is in it
 }
 
 void RunFiles::remove_unneeded_best() const {

@@ -30,8 +30,10 @@ class RunFiles {
   /// Where a checkpoint is, for messages.
   std::string checkpoint_path(std::int64_t step) const { return checkpoints_.file(step); }
 
-  /// Whatever is there belongs to another run: the next checkpoint removes it.
+  /// Whatever is there belongs to another run: the next checkpoint moves it to checkpoints.earlier.
   void begin_anew() { is_foreign_ = true; }
+  /// Removes what was moved there.
+  void remove_earlier() const;
   /// The newest checkpoint that can be read together with the best weights of step `best_step(checkpoint)` (-1: none),
   /// which are put into `best`.
   std::optional<Checkpoint> load(const std::function<std::int64_t(const Checkpoint&)>& best_step,

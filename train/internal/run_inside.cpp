@@ -4,7 +4,7 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/random.h"
-#include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops.h"
 
 namespace saw::train {
 
@@ -194,20 +194,28 @@ void Run::Inside::stop(int signal) {
 
 // ---- NaN ----
 
-void Run::Inside::loss_is_not_finite(double loss) {
+bool Run::Inside::weights_are_finite() const {
+  if (!model) return true;
+  const NoGradGuard no_grad;
+  for (const auto& [name, tensor] : model->save())
+    if (is_floating(tensor.dtype()) && !all(isfinite(tensor.detach())).item()) return false;
+  return true;
+}
+
+void Run::Inside::is_not_finite(const std::string& what) {
   const std::int64_t at = step;
   anomaly.reset();
-  if (files && saved_step >= 0 && saved_step < at && replay_until < 0) {
-    options.say(fmt::format("step {}: the loss is {}; taking the steps from {} on again to find where it begins", at,
-                            loss, saved_step));
+  if (files && saved_step >= 0 && saved_step < at && !has_replayed) {
+    options.say(
+        fmt::format("step {}: {}; taking the steps from {} on again to find where it begins", at, what, saved_step));
     if (load() && step < at) {
       replay_until = at;
-      went_back = true;
+      went_back = has_replayed = true;
       return;
     }
   }
-  fail(ErrorKind::argument, "step {}: the loss is {}; {}{}", at, loss, what_to_try,
-       replay_until >= 0
+  fail(ErrorKind::argument, "step {}: {}; {}{}", at, what, what_to_try,
+       has_replayed
            ? "; no op of the last two steps made it from finite numbers, so it came with the update of the weights"
            : "; under an AnomalyGuard the op in which it begins is named");
 }

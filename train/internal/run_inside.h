@@ -51,8 +51,8 @@ struct Run::Inside {
   bool has_begun = false, was_finished = false, epoch_ended = false, was_evaluated = false;
   std::int64_t saved_step = -1;
   Clock::time_point begin = Clock::now(), saved_at = Clock::now();
-  // when the loss was NaN: back at the last checkpoint, on the way to the step where it was
-  bool went_back = false;
+  // when the loss was NaN: back at the last checkpoint, on the way to the step where it was; once in a run
+  bool went_back = false, has_replayed = false;
   std::int64_t replay_until = -1;
   std::optional<AnomalyGuard> anomaly;
 
@@ -74,8 +74,9 @@ struct Run::Inside {
   /// Takes the newest checkpoint over that can be read; whether there was one.
   bool load();
   [[noreturn]] void stop(int signal);
-  /// Goes back to the last checkpoint, or throws.
-  void loss_is_not_finite(double loss);
+  bool weights_are_finite() const;
+  /// Goes back to the last checkpoint, or throws. `what`: "the loss is nan".
+  void is_not_finite(const std::string& what);
 
   /// Calls f for all observers that still work.
   template <class F>
