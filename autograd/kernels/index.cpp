@@ -56,7 +56,9 @@ void walk_freely(const IndexedWalk& walk, T* table, const std::int64_t* index, V
   const std::size_t last = walk.shape.size() - 1;
   const std::int64_t count = walk.shape[last];
   if (walk.shape.numel() == 0) return;
-  parallel_for(0, walk.shape.numel() / count, std::max<std::int64_t>(1, grain / 2 / count),
+  // A row is at least one cache line of the table to be waited for, however short it is.
+  const std::int64_t elements = std::max<std::int64_t>(count, line_elements);
+  parallel_for(0, walk.shape.numel() / count, std::max<std::int64_t>(1, grain / 2 / elements),
                [&](std::int64_t b, std::int64_t e) {
                  for (std::int64_t row = b; row < e; ++row)
                    along_last(walk, place_of(walk, last, row), count, table, index, values, f);
