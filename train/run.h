@@ -41,6 +41,7 @@ struct RunPlan {
   optim::Better better = optim::Better::larger;
   std::int64_t patience = 0;  ///< stop after so many evaluations without improvement; 0: never
   double minimum_gain = 0.0;  ///< what counts as one
+  bool later_of_equals = false;  ///< of equally good weights the later ones are the best (patience does not count them)
   std::string loss = "loss";  ///< the value of a step that is watched for NaN and divergence
   double divergence = 10.0;   ///< stop when the loss, smoothed over some 50 steps, is so many times that of the first
                               ///< ten; 0: never
