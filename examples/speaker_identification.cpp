@@ -184,8 +184,9 @@ void run(Options& options, const CommandLine& line) {
                   corpus.data.speakers.size(), corpus.train.size(), corpus.dev.size(), corpus.test.size());
   fmt::print("{}\n", summary);
   reports.report().data_text(summary);
-  // What cannot be read shows now, not after the training.
+  // What cannot be read or made shows now, not after the training.
   const auto trials = options.verify.empty() ? std::vector<SpeakerTrial>() : read_trials(options.verify, corpus);
+  if (!options.pictures.empty()) data::make_directories(options.pictures);
   bool is_new = true;
   const auto model = trains ? train_model(corpus, options, line, reports, is_new) : saved_model(options.load, corpus);
 
