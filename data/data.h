@@ -8,6 +8,8 @@
 #include "saw/data/audio/log_mel.h"
 #include "saw/data/audio/mfcc.h"
 #include "saw/data/audio/normalize.h"
+#include "saw/data/audio/sound_frames.h"
+#include "saw/data/audio/synthetic_voices.h"
 #include "saw/data/batch_plan.h"
 #include "saw/data/batches.h"
 #include "saw/data/conllu.h"

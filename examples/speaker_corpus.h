@@ -7,13 +7,11 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "synthetic_voices.h"
 
 namespace saw::examples {
 
@@ -29,6 +27,19 @@ struct SpeakerCorpus {
   std::int64_t speaker(std::int64_t utterance) const { return at(utterance).speaker; }
   const data::Utterance& at(std::int64_t utterance) const {
     return data.utterances[static_cast<std::size_t>(utterance)];
+  }
+  std::vector<std::int64_t> speakers(const std::vector<std::int64_t>& utterances) const {
+    std::vector<std::int64_t> result;
+    for (const std::int64_t utterance : utterances) result.push_back(speaker(utterance));
+    return result;
+  }
+  /// Speakers get the numbers that they have there; who is not there becomes −1.
+  void renumber(const data::Vocabulary& speakers) {
+    for (data::Utterance& utterance : data.utterances)
+      if (utterance.speaker >= 0)
+        utterance.speaker = speakers.find(data.speakers[static_cast<std::size_t>(utterance.speaker)]).value_or(-1);
+    data.speakers.clear();
+    for (std::int64_t i = 0; i < speakers.size(); ++i) data.speakers.push_back(speakers.word(i));
   }
 };
 
@@ -125,48 +136,6 @@ inline SpeakerCorpus hw04_corpus(const std::string& directory, const CorpusOptio
 /// voices apart.
 inline data::LogMelOptions sound_features() { return {.mels = 64}; }
 
-/// Features of sound files, computed when they are first asked for and kept as long as there is room.
-class SoundFeatures {
- public:
-  explicit SoundFeatures(std::vector<data::Utterance> utterances)
-      : utterances_(std::move(utterances)), kept_(utterances_.size()) {}
-
-  Tensor operator()(std::int64_t utterance) {
-    const auto i = static_cast<std::size_t>(utterance);
-    {
-      const std::lock_guard lock(mutex_);
-      if (kept_[i].defined()) return kept_[i];
-    }
-    const Tensor frames = compute(utterances_[i].path);
-    const std::lock_guard lock(mutex_);
-    const std::int64_t bytes = frames.numel() * 4;
-    if (!kept_[i].defined() && kept_bytes_ + bytes <= room) {
-      kept_[i] = frames;
-      kept_bytes_ += bytes;
-    }
-    return frames;
-  }
-
- private:
-  static constexpr std::int64_t room = std::int64_t{512} << 20;
-
-  Tensor compute(const std::string& path) const {
-    const data::Audio audio = data::read_audio(path, log_mel_.options().sample_rate);
-    if (audio.samples.numel() <= log_mel_.options().window / 2)
-      throw Error(
-          ErrorKind::io,
-          fmt::format("{}: too short; got {:.4f} s; expected more than {:.4f} s", path, audio.seconds(),
-                      0.5 * static_cast<double>(log_mel_.options().window) / static_cast<double>(audio.sample_rate)));
-    return log_mel_(audio.samples);
-  }
-
-  data::LogMel log_mel_{sound_features()};
-  std::vector<data::Utterance> utterances_;
-  std::mutex mutex_;
-  TensorList kept_;
-  std::int64_t kept_bytes_ = 0;
-};
-
 inline SpeakerCorpus manifest_corpus(const std::string& path, const CorpusOptions& options) {
   SpeakerCorpus corpus{.description = path, .data = data::read_manifest(path), .features = sound_features().mels};
   try {
@@ -174,8 +143,9 @@ inline SpeakerCorpus manifest_corpus(const std::string& path, const CorpusOption
   } catch (const Error& error) {
     throw Error(error.kind(), path + ": " + error.what());
   }
-  auto sounds = std::make_shared<SoundFeatures>(corpus.data.utterances);
-  corpus.read = [sounds](std::int64_t utterance) { return (*sounds)(utterance); };
+  std::vector<std::string> sounds;
+  for (const data::Utterance& utterance : corpus.data.utterances) sounds.push_back(utterance.path);
+  corpus.read = data::sound_frames(sounds, sound_features());
 
   // Every file is looked at before training begins: what is broken shows now, not after an hour.
   for (const auto& [split, utterances] :
@@ -193,37 +163,69 @@ inline SpeakerCorpus manifest_corpus(const std::string& path, const CorpusOption
 
 /// 24 voices say 30 phrases each; 20 are trained on, 4 choose the best model, and 6 are what nobody has heard.
 inline SpeakerCorpus synthetic_corpus(std::uint64_t seed) {
-  constexpr std::int64_t voices = 24, phrases = 30, dev_from = 20, test_from = 24;
-  SpeakerCorpus corpus{.description = "synthetic voices", .features = sound_features().mels};
-  Dice dice(RandomStream(seed, 0));
-  std::vector<Voice> voice;
-  std::vector<std::vector<Phone>> phrase;
-  for (std::int64_t v = 0; v < voices; ++v) {
-    voice.push_back(random_voice(dice));
-    corpus.data.speakers.push_back(fmt::format("voice{:02}", v + 1));
-  }
-  for (std::int64_t p = 0; p < phrases; ++p) phrase.push_back(random_phrase(dice, 4 + dice.below(4)));
-
-  auto frames = std::make_shared<TensorList>(static_cast<std::size_t>(voices * phrases));
+  constexpr std::int64_t phrases = 30, dev_from = 20, test_from = 24;
+  const data::SyntheticVoices voices({.voices = 24, .phrases = phrases, .seed = seed});
+  SpeakerCorpus corpus{.description = "synthetic voices", .data = voices.data(), .features = sound_features().mels};
+  const std::int64_t count = std::ssize(corpus.data.utterances);
+  auto frames = std::make_shared<TensorList>(static_cast<std::size_t>(count));
   const data::LogMel log_mel(sound_features());
-  parallel_for(0, voices * phrases, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      Dice own(RandomStream(seed, static_cast<std::uint64_t>(i) + 1));
-      const data::Audio audio =
-          speak(voice[static_cast<std::size_t>(i / phrases)], phrase[static_cast<std::size_t>(i % phrases)], own);
-      (*frames)[static_cast<std::size_t>(i)] = log_mel(audio.samples);
-    }
+  parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) (*frames)[static_cast<std::size_t>(i)] = log_mel(voices(i).samples);
   });
-  for (std::int64_t i = 0; i < voices * phrases; ++i) {
-    const std::int64_t p = i % phrases;
-    corpus.data.utterances.push_back(
-        {.name = fmt::format("{}-phrase{:02}", corpus.data.speakers[static_cast<std::size_t>(i / phrases)], p + 1),
-         .speaker = i / phrases,
-         .frames = (*frames)[static_cast<std::size_t>(i)].size(0)});
-    (p < dev_from ? corpus.train : p < test_from ? corpus.dev : corpus.test).push_back(i);
-  }
+  for (std::int64_t i = 0; i < count; ++i)
+    (i % phrases < dev_from ? corpus.train : i % phrases < test_from ? corpus.dev : corpus.test).push_back(i);
   corpus.read = [frames](std::int64_t utterance) { return (*frames)[static_cast<std::size_t>(utterance)]; };
   return corpus;
+}
+
+inline SpeakerCorpus open_corpus(const std::string& folder, const std::string& manifest, const CorpusOptions& options) {
+  if (!folder.empty()) return hw04_corpus(folder, options);
+  return manifest.empty() ? synthetic_corpus(options.seed) : manifest_corpus(manifest, options);
+}
+
+/// The rows of f(frames, utterances) for whole utterances, some of them at a time.
+template <class F>
+Tensor rows_of(const SpeakerCorpus& corpus, const std::vector<std::int64_t>& utterances, F f) {
+  constexpr std::int64_t frames_at_once = 4096;
+  const NoGradGuard no_grad;
+  TensorList waiting, rows;
+  std::int64_t frames = 0;
+  for (std::size_t i = 0; i < utterances.size(); ++i) {
+    waiting.push_back(corpus.read(utterances[i]));
+    frames += waiting.back().size(0);
+    if (frames < frames_at_once && i + 1 < utterances.size()) continue;
+    const data::Packed batch = data::pack_rows(std::exchange(waiting, {}));
+    rows.push_back(f(batch.rows, batch.segments));
+    frames = 0;
+  }
+  return cat(rows, 0);
+}
+
+/// Two utterances, by their numbers, and whether both are of one speaker.
+struct SpeakerTrial {
+  std::int64_t enrolment, test;
+  bool is_target;
+};
+
+inline std::vector<SpeakerTrial> read_trials(const std::string& path, const SpeakerCorpus& corpus) {
+  std::map<std::string, std::int64_t> numbers;
+  for (const data::Utterance& utterance : corpus.data.utterances) numbers.emplace(utterance.name, std::ssize(numbers));
+  const auto number = [&](const std::string& name) {
+    const auto found = numbers.find(name);
+    if (found == numbers.end())
+      throw Error(ErrorKind::io, fmt::format("{}: the data has no utterance \"{}\"", path, name));
+    return found->second;
+  };
+  std::vector<SpeakerTrial> trials;
+  std::ptrdiff_t targets = 0;
+  for (const data::Trial& trial : data::read_trials(path)) {
+    trials.push_back({number(trial.enrolment), number(trial.test), trial.target});
+    targets += trial.target ? 1 : 0;
+  }
+  if (targets == 0 || targets == std::ssize(trials))
+    throw Error(ErrorKind::io, fmt::format("{}: has {} trials, {} of them of one speaker; expected some of both kinds",
+                                           path, trials.size(), targets));
+  return trials;
 }
 
 }  // namespace saw::examples

@@ -6,8 +6,7 @@
 
 #include <memory>
 #include <string>
-
-#include "discriminant.h"
+#include <vector>
 
 namespace saw::examples {
 
@@ -62,16 +61,19 @@ struct SpeakerClassifier : nn::Module {
 struct SpeakerModel : nn::Module {
   virtual Tensor embed(const Tensor& x, const Segments& utterances) = 0;
   virtual const SpeakerClassifier& classifier() const = 0;
-  /// A second opinion, or nothing.
-  virtual Discriminant* discriminant() { return nullptr; }
+  /// A second opinion, on statistics() of an utterance's frames, or nothing.
+  virtual nn::LinearDiscriminant* discriminant() { return nullptr; }
+  static Tensor statistics(const Tensor& x, const Segments& utterances) {
+    return nn::StatisticsPooling().forward(x, utterances);
+  }
 
   Tensor loss(const Tensor& x, const Segments& utterances, const Tensor& speakers) {
     return classifier().loss(embed(x, utterances), speakers);
   }
   Tensor scores(const Tensor& x, const Segments& utterances) {
     const Tensor own = classifier().scores(embed(x, utterances));  // (B, speakers)
-    const Discriminant* second = discriminant();
-    return second != nullptr ? log_softmax(own, 1) + second->log_probabilities(x, utterances) : own;
+    const nn::LinearDiscriminant* second = discriminant();
+    return second != nullptr ? log_softmax(own, 1) + second->forward(statistics(x, utterances)) : own;
   }
 };
 
@@ -109,7 +111,7 @@ struct ConformerSpeakerModel : SpeakerModel {
   nn::Linear& hidden;
   nn::BatchNorm1d& hidden_norm = child<nn::BatchNorm1d>("hidden_norm", width);
   SpeakerClassifier& output;
-  Discriminant* second_opinion;
+  nn::LinearDiscriminant* second_opinion;
 
   explicit ConformerSpeakerModel(const SpeakerModelOptions& options)
       : norm(child<nn::BatchNorm1d>("norm", options.features)),
@@ -117,20 +119,47 @@ struct ConformerSpeakerModel : SpeakerModel {
         pooling(child<SpeakerPooling>("pooling", options.pooling, width)),
         hidden(child<nn::Linear>("hidden", pooling.output_width, width)),
         output(child<SpeakerClassifier>("output", options.loss, width, options.speakers)),
-        second_opinion(options.discriminant ? &child<Discriminant>("discriminant", options.features, options.speakers)
-                                            : nullptr) {}
+        second_opinion(options.discriminant
+                           ? &child<nn::LinearDiscriminant>("discriminant", 2 * options.features, options.speakers)
+                           : nullptr) {}
 
   Tensor embed(const Tensor& x, const Segments& utterances) override {
     const Tensor frames = encoder.forward(prenet.forward(norm.forward(x)), utterances);  // (N, width)
     return hidden_norm.forward(hidden.forward(pooling.forward(frames, utterances)));     // (B, width)
   }
   const SpeakerClassifier& classifier() const override { return output; }
-  Discriminant* discriminant() override { return second_opinion; }
+  nn::LinearDiscriminant* discriminant() override { return second_opinion; }
 };
 
 inline std::unique_ptr<SpeakerModel> make_speaker_model(const SpeakerModelOptions& options) {
   if (options.model == "transformer") return std::make_unique<TransformerSpeakerModel>(options);
   return std::make_unique<ConformerSpeakerModel>(options);
+}
+
+/// What model.safetensors has beside the weights.
+inline train::ModelFile described(const SpeakerModelOptions& options, const std::vector<std::string>& speakers) {
+  return {.model = options.model,
+          .options = {{"pooling", options.pooling},
+                      {"loss", options.loss},
+                      {"features", options.features},
+                      {"discriminant", options.discriminant}},
+          .parts = {{"speakers", data::Vocabulary(speakers, {.unknown = false}).text()}}};
+}
+
+inline data::Vocabulary speakers_of(const train::ModelFile& file) {
+  return data::Vocabulary::parse(file.part("speakers"), file.part_name("speakers"));
+}
+
+inline std::unique_ptr<SpeakerModel> load_speaker_model(const train::ModelFile& file) {
+  file.check_model({"conformer", "transformer"});
+  auto model = make_speaker_model({.model = file.model,
+                                   .pooling = file.text("pooling"),
+                                   .loss = file.text("loss"),
+                                   .features = file.integer("features"),
+                                   .speakers = speakers_of(file).size(),
+                                   .discriminant = file.flag("discriminant")});
+  file.load_into(*model);
+  return model;
 }
 
 }  // namespace saw::examples

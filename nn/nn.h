@@ -17,6 +17,7 @@
 #include "saw/nn/keys_and_values.h"
 #include "saw/nn/layer_norm.h"
 #include "saw/nn/linear.h"
+#include "saw/nn/linear_discriminant.h"
 #include "saw/nn/losses.h"
 #include "saw/nn/margin_softmax.h"
 #include "saw/nn/module.h"

@@ -24,7 +24,9 @@ bool EarlyStopping::update(std::int64_t step, double value) {
                                                                   : value < best_ - options_.minimum_gain;
   if (!is_better) {
     ++since_best_;
-    return false;
+    if (!options_.later_of_equals || value != best_) return false;
+    best_step_ = step;
+    return true;
   }
   best_ = value;
   best_step_ = step;

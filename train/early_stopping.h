@@ -12,6 +12,9 @@ struct EarlyStoppingOptions {
   optim::Better better = optim::Better::larger;  ///< of two values: an accuracy, or a loss
   std::int64_t patience = 0;  ///< stop after so many evaluations in a row that were no improvement; 0: never
   double minimum_gain = 0.0;  ///< by how much (more than) a value must be better than the best one
+  /// A value equal to the best one takes its place: of equally good weights those trained longer. Patience counts it as
+  /// no improvement.
+  bool later_of_equals = false;
 };
 
 /// The best value of a metric, when it was reached, and whether it is time to give up.

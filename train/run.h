@@ -39,11 +39,12 @@ struct RunPlan {
   std::int64_t evaluation_epochs = 1;  ///< an evaluation after so many epochs (finish_epoch())
   std::string metric = {};             ///< that chooses the best weights; empty: the last are taken
   optim::Better better = optim::Better::larger;
-  std::int64_t patience = 0;  ///< stop after so many evaluations without improvement; 0: never
-  double minimum_gain = 0.0;  ///< what counts as one
-  std::string loss = "loss";  ///< the value of a step that is watched for NaN and divergence
-  double divergence = 10.0;   ///< stop when the loss, smoothed over some 50 steps, is so many times that of the first
-                              ///< ten; 0: never
+  std::int64_t patience = 0;     ///< stop after so many evaluations without improvement; 0: never
+  double minimum_gain = 0.0;     ///< what counts as one
+  bool later_of_equals = false;  ///< of equally good weights the later ones are the best (patience does not count them)
+  std::string loss = "loss";     ///< the value of a step that is watched for NaN and divergence
+  double divergence = 10.0;  ///< stop when the loss, smoothed over some 50 steps, is so many times that of the first
+                             ///< ten; 0: never
 };
 
 /// Is told what happens in a run. One that throws is left out from then on, with a line that says so: to lose a report

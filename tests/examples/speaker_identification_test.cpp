@@ -108,7 +108,7 @@ TEST_CASE("speaker_identification: trains on a manifest, saves, loads, predicts,
   const std::string csv = test::read_file(tones / "out.csv");
   CHECK(csv.substr(0, 41) == "Id,Category\r\ntone18.wav,speaker0\r\ntone19.");
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 7);
-  CHECK(has(test::read_file(tones / "run.jsonl"), "\"test_accuracy\":1.0"));
+  CHECK(has(test::read_file(tones / "run.jsonl"), "\"test_accuracy\":1.0,\"equal_error_rate\":0.0,\"min_dcf\":0.0,"));
 
   const test::Outcome loaded = run(tones.arguments() + " --load " + tones.text("model") + wanted);
   CAPTURE(loaded.output);
@@ -218,4 +218,77 @@ TEST_CASE("speaker_identification: what cannot be done is said before anything i
     CHECK_FALSE(has(outcome.output, "step "));
     CHECK(has(outcome.output, "speaker_identification: "));
   }
+}
+
+TEST_CASE("speaker_identification: killed and stopped while batches are made ahead, resumed, and the same bytes") {
+  const Tones tones;
+  const Folder folder;
+  const std::string common =
+      "--data " + folder.text("") + " --model transformer --steps 120 --crop 30 --threads 1 --checkpoint-steps 7";
+  const auto model = [&](const std::string& name) { return test::read_file(tones / name / "model.safetensors"); };
+  const auto records = [&](const std::string& name) { return test::read_file(tones / (name + ".jsonl")); };
+  const auto options = [&](const std::string& name) {
+    return common + " --save " + tones.text(name) + " --metrics " + tones.text(name + ".jsonl");
+  };
+  REQUIRE(run(options("whole")).status == 0);
+  int killed = 0;
+  for (const std::string signal : {"KILL", "TERM"}) {
+    const std::string again = options(signal) + " --resume";
+    for (int attempt = 1;; ++attempt) {
+      REQUIRE(attempt < 200);
+      const test::Outcome outcome =
+          test::run_command(fmt::format("timeout -s {} {} {} {}", signal, 0.02 * attempt, program, again));
+      if (outcome.status == 0) break;
+      ++killed;
+    }
+    CHECK(model(signal) == model("whole"));
+    const std::string measured = records(signal);
+    CHECK(measured.find("dev_accuracy") == measured.rfind("dev_accuracy"));
+    for (const auto& entry : fs::recursive_directory_iterator(tones / signal))
+      CHECK_FALSE(has(entry.path().string(), ".tmp."));
+    const test::Outcome finished = run(again);
+    CHECK(finished.status == 0);
+    CHECK(has(finished.output, "finished before, at step 120 of 120"));
+  }
+  CHECK(killed > 4);
+  const test::Outcome other = run(options("whole") + " --resume --crop 31");
+  CHECK(other.status == 1);
+  CHECK(has(other.output, "--crop: was 30, is 31"));
+}
+
+TEST_CASE("speaker_identification starts from a model of other speakers, takes options from a file, reports") {
+  const Tones tones;
+  const std::string first = tones.text("first");
+  REQUIRE(run(tones.arguments() + " --steps 20 --crop 20 --save " + first).status == 0);
+  const test::Outcome same = run(tones.arguments() + " --steps 2 --init-from " + first + "/model.safetensors");
+  CAPTURE(same.output);
+  CHECK(same.status == 0);
+  CHECK_FALSE(has(same.output, "other labels"));
+  std::string text = test::read_file(tones / "manifest.tsv");
+  for (std::size_t at; (at = text.find("speaker2")) != std::string::npos;) text.replace(at, 8, "somebody");
+  test::write_file(tones / "other.tsv", text);
+  test::write_file(tones / "options.json", "{\"steps\": 3, \"crop\": 20, \"no-discriminant\": true, \"threads\": 1}");
+  const test::Outcome other = run("--manifest " + tones.text("other.tsv") + " --config " + tones.text("options.json") +
+                                  " --crop 15 --init-from " + first + " --save " + tones.text("second") + " --report " +
+                                  tones.text("report.html") + " --tensorboard " + tones.text("events") + " --profile");
+  CAPTURE(other.output);
+  REQUIRE(other.status == 0);
+  CHECK(has(other.output, "other labels: output.margin"));
+  CHECK(has(other.output, "3 steps"));
+  CHECK(has(other.output, "backward"));
+  const std::string effective = test::read_file(tones / "second" / "options.json");
+  CHECK(has(effective, "\"crop\": 15"));
+  CHECK(has(effective, "\"no-discriminant\": true"));
+  const std::string report = test::read_file(tones / "report.html");
+  CHECK(has(report, "somebody"));
+  CHECK(has(report, "test accuracy"));
+  CHECK(fs::exists(tones / "events"));
+  // The model can be asked with frames of its own kind alone, and does not change when it is asked.
+  const std::string before = test::read_file(tones / "second" / "model.safetensors");
+  CHECK(run(tones.arguments() + " --load " + tones.text("second/model.safetensors")).status == 0);
+  CHECK(test::read_file(tones / "second" / "model.safetensors") == before);
+  const Folder folder;
+  const test::Outcome unlike = run("--data " + folder.text("") + " --load " + first);
+  CHECK(unlike.status == 1);
+  CHECK(has(unlike.output, "first/model.safetensors: was trained on frames of 64 features; the data has 40"));
 }

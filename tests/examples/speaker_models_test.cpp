@@ -161,29 +161,6 @@ TEST_CASE("speaker models: in training batch norm sees all frames of the batch, 
   }
 }
 
-TEST_CASE("speaker models: the discriminant finds directions that vary little within a class") {
-  // Two features with correlated noise; classes differ across the noise's direction by less than it varies along it.
-  Generator generator(2);
-  const RandomStream stream(generator);
-  Discriminant discriminant(2, 2);
-  TensorList utterances;
-  std::vector<std::int64_t> labels, lengths;
-  for (std::uint64_t i = 0; i < 200; ++i) {
-    const double along = 5.0 * stream.normal(4 * i),
-                 across = 0.2 * stream.normal(4 * i + 1) + (i % 2 == 0 ? 0.5 : -0.5);
-    const double first = along + across, second = along - across;
-    utterances.push_back(tensor({{first - 1, second - 1}, {first + 1, second + 1}}));
-    labels.push_back(static_cast<std::int64_t>(i % 2));
-    lengths.push_back(2);
-  }
-  const Segments segments = Segments::from_lengths(lengths);
-  const Tensor x = cat(utterances, 0);
-  discriminant.fit(discriminant.statistics.forward(x, segments), labels);
-  const Tensor log_probabilities = discriminant.log_probabilities(x, segments);
-  CHECK(mean(to(equal(argmax(log_probabilities), tensor(labels)), float64)).item() > 0.97);
-  CHECK(std::abs(exp(log_probabilities.slice(0, 0, 1)).sum().item() - 1.0) < 1e-5);
-}
-
 TEST_CASE("speaker models: the assignment's baseline to the parameter") {
   const auto baseline = make_speaker_model(
       {.model = "transformer", .pooling = "mean", .loss = "softmax", .features = 40, .speakers = 600});

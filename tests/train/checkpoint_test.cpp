@@ -2,6 +2,7 @@
 #include <saw/saw.h>
 
 #include <filesystem>
+#include <limits>
 
 #include "support/errors.h"
 #include "support/files.h"
@@ -181,6 +182,23 @@ TEST_CASE("states: numbers, texts, generators, functions and what has a state_di
   CHECK(called == 1);
   CHECK(stream.at.epoch == 3);
   CHECK(stream.at.batch == 4);
+}
+
+TEST_CASE("early stopping: of equal values the first is the best, or the last, and patience counts neither") {
+  train::EarlyStopping first({.patience = 2}), last({.patience = 2, .later_of_equals = true});
+  for (const double value : {0.5, 0.7, 0.7}) {
+    const bool is_equal = value == first.best();
+    CHECK(first.update(static_cast<std::int64_t>(10 * value) + (is_equal ? 1 : 0), value) == !is_equal);
+    CHECK(last.update(static_cast<std::int64_t>(10 * value) + (is_equal ? 1 : 0), value));
+  }
+  CHECK(first.best_step() == 7);
+  CHECK(last.best_step() == 8);
+  CHECK(last.best() == 0.7);
+  CHECK_FALSE(last.should_stop());
+  CHECK_FALSE(last.update(9, 0.6));
+  CHECK(last.should_stop());
+  CHECK(last.best_step() == 8);
+  CHECK_FALSE(last.update(10, std::numeric_limits<double>::quiet_NaN()));
 }
 
 TEST_CASE("states: what does not fit is named") {

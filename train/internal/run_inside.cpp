@@ -57,7 +57,10 @@ StateDict below(const StateDict& state, const std::string& prefix) {
 Run::Inside::Inside(const RunOptions& run_options, const RunPlan& run_plan)
     : options(run_options),
       plan(run_plan),
-      stopping({.better = plan.better, .patience = plan.patience, .minimum_gain = plan.minimum_gain}),
+      stopping({.better = plan.better,
+                .patience = plan.patience,
+                .minimum_gain = plan.minimum_gain,
+                .later_of_equals = plan.later_of_equals}),
       watch(plan.divergence) {
   const auto check = [](const char* name, std::int64_t value, std::int64_t least) {
     if (value < least) fail(ErrorKind::argument, "Run: {}; got {}; expected at least {}", name, value, least);

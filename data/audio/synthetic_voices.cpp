@@ -1,19 +1,21 @@
-#pragma once
-
-// Voices that need no files: a source-filter synthesiser in the manner of Klatt (1980). A glottal pulse train with
-// jitter and shimmer, and noise, go through resonators at the formants of a vowel, which a speaker's vocal-tract length
-// scales.
-
-#include <saw/saw.h>
+#include "saw/data/audio/synthetic_voices.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdint>
+#include <cstddef>
 #include <numbers>
-#include <vector>
+#include <utility>
 
-namespace saw::examples {
+#include <fmt/format.h>
+
+#include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/random.h"
+#include "saw/autograd/ops/creation.h"
+
+namespace saw {
+namespace data {
+namespace {
 
 /// What makes a voice its own.
 struct Voice {
@@ -38,7 +40,7 @@ struct Phone {
   double seconds = 0.12;
 };
 
-inline const std::vector<Phone>& vowels() {
+const std::vector<Phone>& vowels() {
   static const std::vector<Phone> all = {
       {{270, 2290, 3010}}, {{390, 1990, 2550}}, {{530, 1840, 2480}}, {{660, 1720, 2410}}, {{730, 1090, 2440}},
       {{570, 840, 2410}},  {{440, 1020, 2240}}, {{300, 870, 2240}},  {{640, 1190, 2390}}, {{490, 1350, 1690}},
@@ -46,7 +48,7 @@ inline const std::vector<Phone>& vowels() {
   return all;
 }
 
-inline const std::vector<Phone>& consonants() {
+const std::vector<Phone>& consonants() {
   static const std::vector<Phone> all = {
       {{250, 1200, 2200}, 0, 0.35, 0.07},    // a nasal
       {{360, 1300, 2700}, 0, 0.60, 0.06},    // a liquid
@@ -73,7 +75,7 @@ class Dice {
   std::uint64_t drawn_ = 0;
 };
 
-inline Voice random_voice(Dice& dice) {
+Voice random_voice(Dice& dice) {
   // Longer tracts go with lower voices, loosely.
   const double size = dice.uniform(0.0, 1.0);
   Voice voice{};
@@ -92,7 +94,7 @@ inline Voice random_voice(Dice& dice) {
 }
 
 /// A phrase: consonant, vowel, consonant, vowel, …
-inline std::vector<Phone> random_phrase(Dice& dice, std::size_t syllables) {
+std::vector<Phone> random_phrase(Dice& dice, std::size_t syllables) {
   std::vector<Phone> phrase;
   for (std::size_t i = 0; i < syllables; ++i) {
     phrase.push_back(consonants()[dice.below(consonants().size())]);
@@ -122,7 +124,7 @@ class Resonator {
 };
 
 /// The flow of air through the glottis, differentiated: Rosenberg's pulse (1971), at `phase` 0 … 1 of a period.
-inline double glottal_pulse(double phase, double open_quotient) {
+double glottal_pulse(double phase, double open_quotient) {
   const double rise = 0.66 * open_quotient, fall = open_quotient - rise;
   if (phase < rise) return 0.5 * std::sin(std::numbers::pi * phase / rise) / rise;
   if (phase < open_quotient) return -0.5 * std::sin(0.5 * std::numbers::pi * (phase - rise) / fall) / fall;
@@ -131,7 +133,7 @@ inline double glottal_pulse(double phase, double open_quotient) {
 
 /// The phrase in that voice, 16 kHz. Whatever is random about a single utterance comes from `dice`: speed, pitch,
 /// loudness, background noise, and that nobody says anything twice in the same way.
-inline data::Audio speak(const Voice& voice, const std::vector<Phone>& phrase, Dice& dice) {
+Audio speak(const Voice& voice, const std::vector<Phone>& phrase, Dice& dice) {
   constexpr std::int64_t sample_rate = 16000;
   constexpr double nyquist = sample_rate / 2.0;
   const double speed = voice.rate / 4.5 * dice.uniform(0.85, 1.15);
@@ -188,4 +190,39 @@ inline data::Audio speak(const Voice& voice, const std::vector<Phone>& phrase, D
   return {tensor(samples), sample_rate};
 }
 
-}  // namespace saw::examples
+}  // namespace
+
+struct SyntheticVoices::Plan {
+  std::uint64_t seed;
+  std::vector<Voice> voices;
+  std::vector<std::vector<Phone>> phrases;
+};
+
+SyntheticVoices::SyntheticVoices(const SyntheticVoicesOptions& options) {
+  if (options.voices < 1 || options.phrases < 1)
+    fail(ErrorKind::argument, "SyntheticVoices: got {} voices and {} phrases; expected at least one of each",
+         options.voices, options.phrases);
+  Dice dice(RandomStream(options.seed, 0));
+  auto plan = std::make_shared<Plan>();
+  plan->seed = options.seed;
+  for (std::int64_t v = 0; v < options.voices; ++v) plan->voices.push_back(random_voice(dice));
+  for (std::int64_t p = 0; p < options.phrases; ++p) plan->phrases.push_back(random_phrase(dice, 4 + dice.below(4)));
+  plan_ = std::move(plan);
+  for (std::int64_t v = 0; v < options.voices; ++v) {
+    data_.speakers.push_back(fmt::format("voice{:02}", v + 1));
+    for (std::int64_t p = 0; p < options.phrases; ++p)
+      data_.utterances.push_back({.name = fmt::format("{}-phrase{:02}", data_.speakers.back(), p + 1), .speaker = v});
+  }
+}
+
+Audio SyntheticVoices::operator()(std::int64_t utterance) const {
+  if (utterance < 0 || utterance >= std::ssize(data_.utterances))
+    fail(ErrorKind::index, "SyntheticVoices: number of an utterance; got {}; expected 0 … {}", utterance,
+         std::ssize(data_.utterances) - 1);
+  const std::size_t i = static_cast<std::size_t>(utterance), phrases = plan_->phrases.size();
+  Dice own(RandomStream(plan_->seed, static_cast<std::uint64_t>(utterance) + 1));
+  return speak(plan_->voices[i / phrases], plan_->phrases[i % phrases], own);
+}
+
+}  // namespace data
+}  // namespace saw
