@@ -2,12 +2,14 @@
 
 // Corpora, vocabularies, batches and file formats.
 
+#ifndef SAW_WITHOUT_AUDIO  // a build that leaves audio out says so to whoever uses it
 #include "saw/data/audio/audio.h"
 #include "saw/data/audio/augment.h"
 #include "saw/data/audio/kaldi_fbank.h"
 #include "saw/data/audio/log_mel.h"
 #include "saw/data/audio/mfcc.h"
 #include "saw/data/audio/normalize.h"
+#endif
 #include "saw/data/batch_plan.h"
 #include "saw/data/batches.h"
 #include "saw/data/conllu.h"
