@@ -9,8 +9,8 @@
 namespace saw {
 
 std::string config_string() {
-  std::string text = fmt::format("saw {}, SIMD {}, OpenBLAS kernels {}, {} thread(s)", SAW_VERSION,
-                                 kernels::simd_target(), kernels::gemm_core_name(), num_threads());
+  std::string text = fmt::format("saw {}, SIMD kernels of its own for {}, LAPACK from OpenBLAS ({}), {} thread(s)",
+                                 SAW_PROJECT_VERSION, kernels::simd_target(), kernels::gemm_core_name(), num_threads());
 #ifndef NDEBUG
   text += "; a debug build: training is many times slower";
 #endif

@@ -11,10 +11,11 @@ file(CREATE_LINK "${CMAKE_CURRENT_SOURCE_DIR}/saw.h" "${SAW_INCLUDE_DIR}/saw/saw
 
 include(GNUInstallDirs)
 
-# saw_add_room(<name> [PUBLIC targets…] [PRIVATE targets…] [BUILD_ONLY targets…])
-# BUILD_ONLY is for header-only libraries that nobody needs once the room is compiled.
+# saw_add_room(<name> [PUBLIC targets…] [PRIVATE targets…] [BUILD_ONLY targets…] [WITHOUT folders…])
+# BUILD_ONLY is for header-only libraries that nobody needs once the room is compiled; WITHOUT names folders of the room
+# that are left out of this build.
 function(saw_add_room room)
-  cmake_parse_arguments(PARSE_ARGV 1 room "" "" "PUBLIC;PRIVATE;BUILD_ONLY")
+  cmake_parse_arguments(PARSE_ARGV 1 room "" "" "PUBLIC;PRIVATE;BUILD_ONLY;WITHOUT")
   set(directory "${CMAKE_CURRENT_SOURCE_DIR}/${room}")
   set(target saw_${room})
   file(CREATE_LINK "${directory}" "${SAW_INCLUDE_DIR}/saw/${room}" SYMBOLIC)
@@ -24,6 +25,10 @@ function(saw_add_room room)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${directory}/*.cpp")
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}" "${directory}/*.h")
   list(FILTER headers EXCLUDE REGEX "/(kernels|internal)/")
+  foreach(folder IN LISTS room_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX "/${room}/${folder}/")
+    list(FILTER headers EXCLUDE REGEX "^${room}/${folder}/")
+  endforeach()
 
   # A room's kernels/ is SIMD by Highway. It is compiled for three levels: plain loops that every x86-64 runs, AVX2, and
   # AVX-512. Those in between gain little here, and every level costs build time and size.
@@ -50,7 +55,7 @@ function(saw_add_room room)
       INSTALL_RPATH "$ORIGIN"
       INSTALL_RPATH_USE_LINK_PATH ON)
     # Formulas of elementwise ops are compiled for the same levels as kernels, in the files of their ops.
-    target_compile_definitions(${target} PRIVATE SAW_VERSION="${PROJECT_VERSION}" ${simd})
+    target_compile_definitions(${target} PRIVATE ${simd})
     target_link_libraries(${target} PUBLIC ${room_PUBLIC} PRIVATE ${room_PRIVATE})
     foreach(dependency IN LISTS room_BUILD_ONLY)
       target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:${dependency}>)

@@ -2,6 +2,7 @@
 
 // Corpora, vocabularies, batches and file formats.
 
+#ifndef SAW_WITHOUT_AUDIO  // a build that leaves audio out says so to whoever uses it
 #include "saw/data/audio/audio.h"
 #include "saw/data/audio/augment.h"
 #include "saw/data/audio/kaldi_fbank.h"
@@ -10,6 +11,7 @@
 #include "saw/data/audio/normalize.h"
 #include "saw/data/audio/sound_frames.h"
 #include "saw/data/audio/synthetic_voices.h"
+#endif
 #include "saw/data/batch_plan.h"
 #include "saw/data/batches.h"
 #include "saw/data/conllu.h"

@@ -33,7 +33,8 @@ struct HeatMapOptions {
 
 /// Writes a matrix (rows, columns) as a picture with axes, names and a scale of colours: an SVG file, in which the
 /// cells are an embedded PNG. NaN and infinite cells are grey. The file appears whole or not at all. Throws
-/// Error(shape) unless the matrix has rows and columns, Error(argument) for names that do not fit, Error(io).
+/// Error(shape) unless the matrix has rows and columns, Error(argument) for names that do not fit and in a build
+/// without images (SAW_AUDIO=OFF), Error(io).
 void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapOptions& options = {});
 
 }  // namespace train

@@ -1,5 +1,5 @@
 # Uses saw as another project does; run by ctest with cmake -P. <way> is find_package (from an installation that was
-# moved since), add_subdirectory or fetch_content.
+# moved since), deb (from what a Debian package unpacks to), add_subdirectory or fetch_content.
 
 cmake_minimum_required(VERSION 3.20...3.31)
 
@@ -18,10 +18,35 @@ set(options
   "-DWAY=${way}"
   "-DSAW_SOURCE=${source}")
 
-if(way STREQUAL "find_package")
+if(way MATCHES "^(find_package|deb)$")
   file(REMOVE_RECURSE "${work}")
-  run("${CMAKE_COMMAND}" --install "${build}" --prefix "${work}/installed" --config "${config}")
-  file(RENAME "${work}/installed" "${work}/moved")
+  if(way STREQUAL "deb")
+    file(MAKE_DIRECTORY "${work}/package")
+    run("${cpack}" -G DEB -C "${config}" --config "${build}/CPackConfig.cmake" -B "${work}/package")
+    file(GLOB package "${work}/package/*.deb")
+    list(LENGTH package count)
+    if(NOT count EQUAL 1)
+      message(FATAL_ERROR "cpack made ${count} packages instead of one")
+    endif()
+    run(dpkg-deb -x "${package}" "${work}/unpacked")
+    file(RENAME "${work}/unpacked/usr" "${work}/moved")
+    # What it depends on is what the scripts install.
+    execute_process(COMMAND dpkg-deb -f "${package}" Depends OUTPUT_VARIABLE depends OUTPUT_STRIP_TRAILING_WHITESPACE)
+    if(NOT depends MATCHES "libfmt-dev")
+      message(FATAL_ERROR "a consumer includes fmt's headers, and the package does not depend on them: ${depends}")
+    endif()
+    file(READ "${source}/scripts/lib.sh" scripts)
+    string(REGEX MATCHALL "[a-z0-9.+-]+-dev" packages "${depends}")
+    foreach(name IN LISTS packages)
+      string(FIND "${scripts}" "\"${name}|" position)
+      if(position EQUAL -1)
+        message(FATAL_ERROR "the package depends on ${name}, which scripts/lib.sh does not know")
+      endif()
+    endforeach()
+  else()
+    run("${CMAKE_COMMAND}" --install "${build}" --prefix "${work}/installed" --config "${config}")
+    file(RENAME "${work}/installed" "${work}/moved")
+  endif()
 
   file(GLOB_RECURSE package_files "${work}/moved/*.cmake")
   if(NOT package_files)

@@ -94,10 +94,16 @@ TEST_CASE("what was written is read back") {
   events.histogram("constant", 3, full({5}, 2.0));
   events.histogram("none", 3, zeros({0}));
   events.histogram("wide", 3, tensor(std::vector<double>{-1.7e308, 1.7e308}, {2}), 2);
+#ifndef SAW_WITHOUT_AUDIO
+  const std::size_t images = 2;
   events.image("picture", 4, full({2, 3}, 0.5));
   events.image("colours", 4, full({2, 3, 3}, 2.0));
+#else
+  const std::size_t images = 0;
+  CHECK(test::kind_of([&] { events.image("picture", 4, full({2, 3}, 0.5)); }) == ErrorKind::argument);
+#endif
   const std::vector<train::Event> all = read_events(events.path());
-  REQUIRE(all.size() == 10);
+  REQUIRE(all.size() == 8 + images);
   CHECK(all[0].file_version == "brain.Event:2");
   CHECK(all[0].wall_time > 1.6e9);
   CHECK(all[1].step == 1);
@@ -120,10 +126,12 @@ TEST_CASE("what was written is read back") {
   CHECK(all[5].values[0].histogram.counts == std::vector<double>{5});
   CHECK(all[6].values[0].histogram.count == 0);
   CHECK(all[7].values[0].histogram.counts == std::vector<double>{1, 1});
-  CHECK(all[8].values[0].kind == EventValue::Kind::image);
-  CHECK(all[8].values[0].height == 2);
-  CHECK(all[8].values[0].width == 3);
-  CHECK(all[8].values[0].png.substr(1, 3) == "PNG");
+  if (images > 0) {
+    CHECK(all[8].values[0].kind == EventValue::Kind::image);
+    CHECK(all[8].values[0].height == 2);
+    CHECK(all[8].values[0].width == 3);
+    CHECK(all[8].values[0].png.substr(1, 3) == "PNG");
+  }
   CHECK(test::kind_of([&] { events.histogram("h", 1, zeros({2}), 0); }) == ErrorKind::argument);
   CHECK(test::kind_of([&] { events.image("i", 1, zeros({2, 2, 2})); }) == ErrorKind::shape);
   CHECK(test::kind_of([&] { events.image("i", 1, zeros({2, 2}, int64)); }) == ErrorKind::dtype);

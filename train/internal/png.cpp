@@ -1,13 +1,16 @@
 #include "saw/train/internal/png.h"
 
-#include <png.h>
-
 #include <cstddef>
 
 #include "saw/autograd/base/internal/check.h"
 
+#if defined(SAW_HAS_IMAGES)
+#include <png.h>
+#endif
+
 namespace saw::train {
 
+#if defined(SAW_HAS_IMAGES)
 std::string encode_png(std::int64_t width, std::int64_t height, const std::vector<std::uint8_t>& pixels) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
@@ -25,6 +28,11 @@ std::string encode_png(std::int64_t width, std::int64_t height, const std::vecto
   if (!written) fail(ErrorKind::internal, "png: cannot encode {} x {} pixels; {}", width, height, image.message);
   return bytes;
 }
+#else
+std::string encode_png(std::int64_t, std::int64_t, const std::vector<std::uint8_t>&) {
+  fail(ErrorKind::argument, "png: this build of saw has no images; it was made with SAW_AUDIO=OFF");
+}
+#endif
 
 std::string base64(const std::string& bytes) {
   static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -7,6 +7,7 @@
 namespace saw::train {
 
 /// An image as the bytes of a PNG file; `pixels` are rows of red, green and blue from the top.
+/// Throws Error(argument) in a build without images (SAW_AUDIO=OFF).
 std::string encode_png(std::int64_t width, std::int64_t height, const std::vector<std::uint8_t>& pixels);
 
 /// Bytes as the text of a data URL (RFC 4648).
