@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <source_location>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
