@@ -42,9 +42,9 @@ TEST_CASE("linear discriminant: finds directions that vary little within a class
 TEST_CASE("linear discriminant: in one dimension, by hand") {
   // Class means ±1 around 3, and within a class a variance of 4/2 · 1.001 + 1e-6.
   nn::LinearDiscriminant discriminant(1, 2);
-  discriminant.fit(tensor({{1.0}, {3.0}, {3.0}, {5.0}}), tensor(std::vector<std::int64_t>{0, 0, 1, 1}));
+  discriminant.fit(tensor(std::vector<double>{1, 3, 3, 5}, {4, 1}), tensor(std::vector<std::int64_t>{0, 0, 1, 1}));
   const double weight = 1.0 / (2.0 * 1.001 + 1e-6), score = 2.0 * weight * (4.5 - 3.0);
-  const Tensor y = discriminant.forward(tensor({{4.5}}).to(float32));
+  const Tensor y = discriminant.forward(full({1, 1}, 4.5));
   CHECK(std::abs(y.select(1, 1).item() + std::log1p(std::exp(-score))) < 1e-6);
   CHECK(std::abs(y.select(1, 0).item() + std::log1p(std::exp(score))) < 1e-6);
 }
