@@ -56,8 +56,7 @@ class NaiveBayes {
   /// A line with the texts of each class, then one for each feature: it and its counts, between tabs.
   std::string text() const {
     std::string result = fmt::format("\t{}\n", fmt::join(texts_, "\t"));
-    for (const auto& [feature, counts] : counts_)
-      result += fmt::format("{}\t{}\n", feature, fmt::join(counts, "\t"));
+    for (const auto& [feature, counts] : counts_) result += fmt::format("{}\t{}\n", feature, fmt::join(counts, "\t"));
     return result;
   }
   /// From what text() wrote. Throws Error(io) `name:line: …`.
@@ -98,9 +97,9 @@ class NaiveBayes {
     for (const std::int64_t count : texts_) priors_.push_back(std::log(static_cast<double>(count) / all));
   }
 
-  std::vector<std::int64_t> texts_;                                        // of each class
+  std::vector<std::int64_t> texts_;                                       // of each class
   std::map<std::string, std::vector<std::int64_t>, std::less<>> counts_;  // texts of each class that have a feature
-  std::vector<double> totals_, priors_;                                    // logarithms
+  std::vector<double> totals_, priors_;                                   // logarithms
 };
 
 /// Logistic regression on a bag of words: the sum of a number for each word and label, for each time the word stands
@@ -111,19 +110,20 @@ inline Tensor logistic_regression(const Texts& training, const Texts& others, st
   nn::Embedding words(vocabulary, classes);
   nn::init::zeros(words.weight);
   const Tensor bias = zeros({classes}).set_requires_grad(true);
-  const auto scores = [&](const TextBatch& batch) { return segment_sum(words.forward(batch.words), batch.texts) + bias; };
+  const auto scores = [&](const TextBatch& batch) {
+    return segment_sum(words.forward(batch.words), batch.texts) + bias;
+  };
 
-  data::Batches batches(
-      training.lengths(), [&](std::span<const std::int64_t> numbers) { return training.batch(numbers); },
-      {.examples = 50, .seed = static_cast<std::uint64_t>(seed)});
+  data::Batches batches(training.lengths(),
+                        [&](std::span<const std::int64_t> numbers) { return training.batch(numbers); },
+                        {.examples = 50, .seed = static_cast<std::uint64_t>(seed)});
   const std::int64_t steps = epochs * batches.steps();
   const double strength = 0.5 / static_cast<double>(training.size());
   optim::Adam adam(TensorList{words.weight, bias}, {.learning_rate = 0.01});
   optim::Schedule schedule(adam, optim::CosineWithWarmup{.total_steps = steps});
   for (std::int64_t step = 0; step < steps; ++step) {
     const TextBatch batch = batches.next();
-    const Tensor loss =
-        nn::cross_entropy(scores(batch), batch.labels) + square(words.weight).sum() * strength;
+    const Tensor loss = nn::cross_entropy(scores(batch), batch.labels) + square(words.weight).sum() * strength;
     adam.zero_grad();
     loss.backward();
     adam.step();

@@ -51,13 +51,13 @@ struct WordsClassifier : TextClassifier {
 /// Patterns of three, four and five neighbouring words, wherever they stand (Kim 2014): of each channel of the
 /// convolutions the strongest answer.
 struct WindowClassifier : TextClassifier {
-  nn::Conv1d& three = child<nn::Conv1d>("three", 64, 64, 3);
-  nn::Conv1d& four = child<nn::Conv1d>("four", 64, 64, 4);
-  nn::Conv1d& five = child<nn::Conv1d>("five", 64, 64, 5);
+  nn::Conv1d& three = child<nn::Conv1d>("three", 32, 100, 3);
+  nn::Conv1d& four = child<nn::Conv1d>("four", 32, 100, 4);
+  nn::Conv1d& five = child<nn::Conv1d>("five", 32, 100, 5);
   nn::Linear& labels;
 
   WindowClassifier(std::int64_t vocabulary, std::int64_t classes)
-      : TextClassifier(vocabulary, 64), labels(child<nn::Linear>("labels", 3 * 64, classes)) {}
+      : TextClassifier(vocabulary, 32), labels(child<nn::Linear>("labels", 3 * 100, classes)) {}
 
   Tensor forward(const TextBatch& batch) override {
     const Tensor x = dropout.forward(embed(batch, 0.3));
