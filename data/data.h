@@ -12,6 +12,7 @@
 #include "saw/data/audio/sound_frames.h"
 #include "saw/data/audio/synthetic_voices.h"
 #endif
+#include "saw/data/base64.h"
 #include "saw/data/batch_plan.h"
 #include "saw/data/batches.h"
 #include "saw/data/conllu.h"

@@ -1,8 +1,8 @@
 #include "saw/data/subwords.h"
 
 #include "saw/autograd/base/internal/check.h"
+#include "saw/data/base64.h"
 #include "saw/data/content_hash.h"
-#include "saw/data/internal/base64.h"
 #include "saw/data/internal/quote.h"
 
 #if defined(SAW_HAS_SUBWORDS)

@@ -10,6 +10,7 @@
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/view.h"
+#include "saw/data/base64.h"
 #include "saw/data/file.h"
 #include "saw/train/internal/png.h"
 #include "saw/train/internal/svg.h"
@@ -123,7 +124,7 @@ void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapO
         "<image x=\"{:g}\" y=\"{:g}\" width=\"{:g}\" height=\"{:g}\" preserveAspectRatio=\"none\" "
         "href=\"data:image/png;base64,{}\"/>\n<rect x=\"{:g}\" y=\"{:g}\" width=\"{:g}\" height=\"{:g}\" fill=\"none\" "
         "stroke=\"#444\"/>\n",
-        x, y, image_width, image_height, base64(png), x, y, image_width, image_height);
+        x, y, image_width, image_height, data::to_base64(png), x, y, image_width, image_height);
   };
   const auto text = [&](double x, double y, const char* anchor, const std::string& what, const std::string& more = {}) {
     svg += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor, more,

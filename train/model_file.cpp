@@ -8,11 +8,10 @@
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/tape/tensor.h"
+#include "saw/data/base64.h"
 #include "saw/data/safetensors.h"
 #include "saw/data/utf8.h"
-#include "saw/train/internal/base64.h"
 #include "saw/train/internal/checksum.h"
-#include "saw/train/internal/png.h"
 #include "saw/train/program.h"
 
 namespace saw::train {
@@ -94,7 +93,7 @@ void read_parts(ModelFile& file, const std::map<std::string, std::string>& metad
     if (key.starts_with(text_prefix)) {
       file.parts[key.substr(text_prefix.size())] = value;
     } else if (key.starts_with(bytes_prefix)) {
-      const auto bytes = from_base64(value);
+      const auto bytes = data::from_base64(value);
       if (!bytes) fail(ErrorKind::io, "{}: part {} is damaged: not base 64", file.path, quoted(key));
       file.parts[key.substr(bytes_prefix.size())] = *bytes;
     }
@@ -160,7 +159,7 @@ void save_model(const std::string& path, const ModelFile& model) {
       {"format", format_name}, {"model", model.model}, {"options", options.dump()}};
   for (const auto& [name, bytes] : model.parts) {
     if (data::find_invalid_utf8(bytes))
-      metadata.emplace(bytes_prefix + name, base64(bytes));
+      metadata.emplace(bytes_prefix + name, data::to_base64(bytes));
     else
       metadata.emplace(text_prefix + name, bytes);
   }

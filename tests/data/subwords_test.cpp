@@ -7,7 +7,7 @@
 #include <set>
 #include <thread>
 
-#include "saw/data/internal/base64.h"
+#include "saw/data/base64.h"
 #include "support/errors.h"
 
 using namespace saw;

@@ -13,15 +13,6 @@
 
 using namespace saw;
 
-TEST_CASE("base64 as in RFC 4648") {
-  CHECK(train::base64("") == "");
-  CHECK(train::base64("f") == "Zg==");
-  CHECK(train::base64("fo") == "Zm8=");
-  CHECK(train::base64("foo") == "Zm9v");
-  CHECK(train::base64("foob") == "Zm9vYg==");
-  CHECK(train::base64("\xff\xfe\xfd") == "//79");
-}
-
 TEST_CASE("a PNG begins as one and is as large as asked for") {
   const std::string png = train::encode_png(3, 2, std::vector<std::uint8_t>(18, 200));
   REQUIRE(png.size() > 24);

@@ -10,7 +10,4 @@ namespace saw::train {
 /// Throws Error(argument) in a build without images (SAW_AUDIO=OFF).
 std::string encode_png(std::int64_t width, std::int64_t height, const std::vector<std::uint8_t>& pixels);
 
-/// Bytes as the text of a data URL (RFC 4648).
-std::string base64(const std::string& bytes);
-
 }  // namespace saw::train

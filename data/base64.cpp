@@ -1,17 +1,16 @@
-#pragma once
+#include "saw/data/base64.h"
 
+#include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
 
-namespace saw {
-namespace data {
+namespace saw::data {
+namespace {
 
-inline constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Bytes as base64 (RFC 4648), with padding and without line ends.
-inline std::string to_base64(std::string_view bytes) {
+}  // namespace
+
+std::string to_base64(std::string_view bytes) {
   std::string text;
   text.reserve((bytes.size() + 2) / 3 * 4);
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
@@ -24,8 +23,7 @@ inline std::string to_base64(std::string_view bytes) {
   return text;
 }
 
-/// The bytes that to_base64 wrote; nothing for any other text.
-inline std::optional<std::string> from_base64(std::string_view text) {
+std::optional<std::string> from_base64(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
   std::string bytes;
   bytes.reserve(text.size() / 4 * 3);
@@ -47,5 +45,4 @@ inline std::optional<std::string> from_base64(std::string_view text) {
   return bytes;
 }
 
-}  // namespace data
-}  // namespace saw
+}  // namespace saw::data
