@@ -30,7 +30,7 @@ bool fit(TextClassifier& model, const Options& options, const train::RunOptions&
          const Texts& training, const Texts& dev, Reports& reports) {
   // Small tables are read more often, in smaller batches.
   const std::int64_t epochs =
-      options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(20000 / training.size(), 6, 60);
+      options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(40000 / training.size(), 6, 60);
   data::Batches batches(training.lengths(),
                         [&](std::span<const std::int64_t> numbers) { return training.batch(numbers); },
                         {.examples = std::clamp<std::int64_t>(training.size() / 32, 8, 50),
