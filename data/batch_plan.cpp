@@ -8,6 +8,7 @@
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/base/random.h"
 #include "saw/data/batches.h"
+#include "saw/data/internal/batch_position.h"
 #include "saw/data/internal/cut_batches.h"
 #include "saw/data/internal/fnv.h"
 #include "saw/data/internal/quote.h"
@@ -205,6 +206,15 @@ BatchPosition parse_batch_position(std::string_view text) {
          "fingerprint 0\" or the like",
          quote(text));
   return result;
+}
+
+void check_belongs(std::string_view op, const BatchPosition& position, std::int64_t fingerprint,
+                   std::string_view same) {
+  if (position.fingerprint == fingerprint) return;
+  fail(ErrorKind::argument,
+       "{}: the position belongs to other data or options; got fingerprint {}; expected {}; hint: {} have to be the "
+       "same",
+       op, position.fingerprint, fingerprint, same);
 }
 
 }  // namespace data

@@ -8,6 +8,7 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/tape/tensor.h"
+#include "saw/data/internal/batch_position.h"
 #include "saw/data/internal/read_ahead.h"
 
 namespace saw {
@@ -224,12 +225,7 @@ BatchPosition BatchQueue::position() const {
 
 void BatchQueue::restore(const BatchPosition& position) {
   State& state = *state_;
-  if (position.fingerprint != state.fingerprint)
-    fail(ErrorKind::argument,
-         "batches: the position belongs to other data or options; got fingerprint {}; expected {}; hint: lengths, "
-         "budget, "
-         "bucket, seed and labels have to be the same",
-         position.fingerprint, state.fingerprint);
+  check_belongs("batches", position, state.fingerprint, "lengths, budget, bucket, seed and labels");
   if (position.epoch < 0) fail(ErrorKind::argument, "batches: epoch; got {}; expected at least 0", position.epoch);
   const auto batches = std::make_shared<const std::vector<Numbers>>(state.plan.epoch(position.epoch));
   if (position.batch < 0 || position.batch >= std::ssize(*batches))

@@ -16,7 +16,6 @@
 #include "saw/data/batch_plan.h"
 #include "saw/data/batches.h"
 #include "saw/data/conllu.h"
-#include "saw/data/content_hash.h"
 #include "saw/data/file.h"
 #include "saw/data/frame_batches.h"
 #include "saw/data/hw04.h"

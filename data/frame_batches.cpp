@@ -8,6 +8,7 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/shape.h"
+#include "saw/data/internal/batch_position.h"
 #include "saw/data/internal/fnv.h"
 #include "saw/data/internal/read_ahead.h"
 #include "saw/data/internal/shuffle.h"
@@ -200,12 +201,7 @@ BatchPosition FrameBatches::position() const { return state_->given; }
 
 void FrameBatches::restore(const BatchPosition& position) {
   State& state = *state_;
-  if (position.fingerprint != state.fingerprint)
-    fail(ErrorKind::argument,
-         "frame_batches: the position belongs to other data or options; got fingerprint {}; expected {}; hint: the "
-         "number "
-         "of utterances, batch, crop and seed have to be the same",
-         position.fingerprint, state.fingerprint);
+  check_belongs("frame_batches", position, state.fingerprint, "the number of utterances, batch, crop and seed");
   const bool possible = position.epoch >= 0 && position.batch >= 0 && position.width >= 0 && position.example >= 0 &&
                         position.example <= state.count && (position.epoch > 0 || position.example == state.count);
   if (!possible) fail(ErrorKind::argument, "frame_batches: not a position; got {}", to_string(position));

@@ -2,7 +2,6 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/data/base64.h"
-#include "saw/data/content_hash.h"
 #include "saw/data/internal/quote.h"
 
 #if defined(SAW_HAS_SUBWORDS)
@@ -232,8 +231,6 @@ Subwords Subwords::parse(std::string_view text, std::string_view name) {
   if (!bytes) fail(ErrorKind::io, "{}: not sub-words; got {}; expected base64", name, quote(text));
   return from_bytes(*std::move(bytes), name);
 }
-
-std::string Subwords::hash() const { return content_hash(bytes()); }
 
 }  // namespace data
 }  // namespace saw

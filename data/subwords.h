@@ -57,8 +57,6 @@ class Subwords {
   /// The same as text (base64), for metadata that has to be UTF-8; parse() reads it and throws Error(io).
   std::string text() const;
   static Subwords parse(std::string_view text, std::string_view name);
-  /// content_hash(bytes()).
-  std::string hash() const;
 
   std::int64_t size() const;
   /// The piece with a number: "▁saw", "<padding>", … Throws Error(index).

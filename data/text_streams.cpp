@@ -5,6 +5,7 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/literal.h"
+#include "saw/data/internal/batch_position.h"
 #include "saw/data/internal/fnv.h"
 
 namespace saw {
@@ -54,11 +55,7 @@ TextBlock TextStreams::next() {
 }
 
 void TextStreams::restore(const BatchPosition& position) {
-  if (position.fingerprint != fingerprint_)
-    fail(ErrorKind::argument,
-         "text_streams: the position belongs to another text or other options; got fingerprint {}; expected {}; hint: "
-         "text, streams and steps have to be the same",
-         position.fingerprint, fingerprint_);
+  check_belongs("text_streams", position, fingerprint_, "text, streams and steps");
   if (position.epoch < 0 || position.batch < 0 || position.batch >= blocks_)
     fail(ErrorKind::argument, "text_streams: not a position; got {}; expected blocks 0 to {}", to_string(position),
          blocks_ - 1);

@@ -5,7 +5,6 @@
 #include <charconv>
 
 #include "saw/autograd/base/internal/check.h"
-#include "saw/data/content_hash.h"
 #include "saw/data/file.h"
 #include "saw/data/internal/quote.h"
 #include "saw/data/utf8.h"
@@ -275,8 +274,6 @@ Vocabulary Vocabulary::parse(std::string_view text, std::string_view name) {
   }
   return result;
 }
-
-std::string Vocabulary::hash() const { return content_hash(text()); }
 
 void Vocabulary::save(const std::string& path) const { write_file(path, text()); }
 

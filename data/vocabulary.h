@@ -94,8 +94,6 @@ class Vocabulary {
   /// One entry a line in the order of ids; in words, \\ \t \n \r stand for these characters. The entries with a role
   /// are the lines "\padding", "\unknown", "\begin", "\end", "\mask" and "\special name".
   std::string text() const;
-  /// content_hash(text()): whether two vocabularies, or a file and the model that was trained with it, are the same.
-  std::string hash() const;
   /// The vocabulary that text() wrote. Throws Error(io) "name:line: …" for an empty or repeated entry, a bad escape,
   /// invalid UTF-8, a role after words or out of its order, a missing last line end.
   static Vocabulary parse(std::string_view text, std::string_view name);

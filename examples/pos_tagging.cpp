@@ -53,8 +53,8 @@ train::ConfusionMatrix confusion_of(Tagger& tagger, const data::TaggingCorpus& c
   return confusion;
 }
 
-/// Trains the tagger; whether there was anything left to do.
-bool fit(Tagger& tagger, const Options& options, const train::RunOptions& run_options,
+/// Trains the tagger, or goes on with its training.
+void fit(Tagger& tagger, const Options& options, const train::RunOptions& run_options,
          const TaggingVocabularies& vocabularies, const data::TaggingCorpus& training, const data::TaggingCorpus& dev,
          Reports& reports) {
   // Small corpora are read more often, in smaller batches.
@@ -120,7 +120,6 @@ bool fit(Tagger& tagger, const Options& options, const train::RunOptions& run_op
     seen = 0;
   }
   run.finish();
-  return !run.was_finished();
 }
 
 // ---- tagging ----
@@ -243,7 +242,6 @@ void run(const Options& options, const CommandLine& line) {
   TaggingVocabularies vocabularies;
   std::unique_ptr<Tagger> tagger;
   const bool trains = options.load.empty();
-  bool is_new = !trains;
   data::Corpus testing;
   if (trains || line.is_given("--test")) testing = data::read_conllu(options.test);
   if (trains) {
@@ -267,7 +265,7 @@ void run(const Options& options, const CommandLine& line) {
     reports.report().model(*tagger);
     fmt::print("model {}: {} parameters\n{}\n{}\n", options.model, tagger->number_of_parameters(),
                to_string(data::summary(training)), to_string(data::summary(dev, training)));
-    is_new = fit(*tagger, options, line.run_options(), vocabularies, training_ids, dev_ids, reports);
+    fit(*tagger, options, line.run_options(), vocabularies, training_ids, dev_ids, reports);
     if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   } else {
     const train::ModelFile file = train::load_model(options.load);
@@ -282,11 +280,10 @@ void run(const Options& options, const CommandLine& line) {
     const double test_accuracy = confusion.accuracy();
     fmt::print("test {:.2f} % of {} words; {} in all\n", 100 * test_accuracy, test.word_count(),
                train::format_duration(watch.seconds()));
-    if (is_new)
-      reports.write({{"test_accuracy", test_accuracy},
-                     {"parameters", tagger->number_of_parameters()},
-                     {"peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes)},
-                     {"seconds", watch.seconds()}});
+    reports.write({{"test_accuracy", test_accuracy},
+                   {"parameters", tagger->number_of_parameters()},
+                   {"peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes)},
+                   {"seconds", watch.seconds()}});
     describe_test(reports.report(), *tagger, vocabularies, testing, confusion);
     if (!options.predict.empty()) predict(*tagger, vocabularies, testing, options.predict);
   }

@@ -89,9 +89,11 @@ class Reports {
   train::Report& report() { return report_; }
   train::Profile& profile() { return profile_; }
 
-  /// One more record into --metrics, which begins here if there was no run.
+  /// The last record into --metrics, which begins here if there was no run. A run that had written it before it was
+  /// started again does not write it twice.
   void write(const Record& record) {
     if (!metrics_) metrics_.emplace(options_.metrics, train::MetricsFileOptions{.replace = true});
+    if (metrics_->has(record.at(0).first)) return;
     metrics_->write(record);
   }
 

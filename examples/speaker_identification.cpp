@@ -47,8 +47,8 @@ double accuracy(SpeakerModel& model, const SpeakerCorpus& corpus, const std::vec
   return accuracy.value();
 }
 
-/// Trains the model; whether there was anything left to do.
-bool fit(SpeakerModel& model, const train::ModelFile& description, SpeakerCorpus& corpus, const Options& options,
+/// Trains the model, or goes on with its training.
+void fit(SpeakerModel& model, const train::ModelFile& description, SpeakerCorpus& corpus, const Options& options,
          const train::RunOptions& run_options, Reports& reports) {
   const std::vector<std::int64_t> speakers = corpus.speakers(corpus.train);
   if (nn::LinearDiscriminant* second = model.discriminant())
@@ -125,11 +125,10 @@ bool fit(SpeakerModel& model, const train::ModelFile& description, SpeakerCorpus
   }
   run.finish();
   for (const data::FrameBatches::Skipped& bad : batches.skipped()) corpus.skipped.push_back(bad.reason);
-  return !run.was_finished();
 }
 
 std::unique_ptr<SpeakerModel> train_model(SpeakerCorpus& corpus, Options& options, const CommandLine& line,
-                                          Reports& reports, bool& is_new) {
+                                          Reports& reports) {
   if (corpus.train.empty()) throw Error(ErrorKind::io, corpus.description + ": has no utterance to train on");
   if (corpus.data.speakers.size() < 2)
     throw Error(ErrorKind::io, corpus.description + ": has a single speaker; expected at least two to tell apart");
@@ -151,7 +150,7 @@ std::unique_ptr<SpeakerModel> train_model(SpeakerCorpus& corpus, Options& option
     train::say(train::initialise_from(file.weights, model->state_dict(), others).text());
   }
   reports.report().model(*model);
-  is_new = fit(*model, description, corpus, options, line.run_options(), reports);
+  fit(*model, description, corpus, options, line.run_options(), reports);
   if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   return model;
 }
@@ -187,8 +186,7 @@ void run(Options& options, const CommandLine& line) {
   // What cannot be read or made shows now, not after the training.
   const auto trials = options.verify.empty() ? std::vector<SpeakerTrial>() : read_trials(options.verify, corpus);
   if (!options.pictures.empty()) data::make_directories(options.pictures);
-  bool is_new = true;
-  const auto model = trains ? train_model(corpus, options, line, reports, is_new) : saved_model(options.load, corpus);
+  const auto model = trains ? train_model(corpus, options, line, reports) : saved_model(options.load, corpus);
 
   Reports::Record figures;
   const train::Accuracy test = identify(*model, corpus, options.predict, options.pictures, reports.report());
@@ -209,12 +207,10 @@ void run(Options& options, const CommandLine& line) {
     figures.emplace_back("equal_error_rate", errors.value());
     figures.emplace_back("min_dcf", errors.min_detection_cost());
   }
-  if (is_new) {
-    figures.emplace_back("parameters", model->number_of_parameters());
-    figures.emplace_back("peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes));
-    figures.emplace_back("seconds", watch.seconds());
-    reports.write(figures);
-  }
+  figures.emplace_back("parameters", model->number_of_parameters());
+  figures.emplace_back("peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes));
+  figures.emplace_back("seconds", watch.seconds());
+  reports.write(figures);
   reports.finish(watch.seconds());
   if (!corpus.skipped.empty()) fmt::print("left out, {}:\n", corpus.skipped.size());
   for (const std::string& reason : corpus.skipped) fmt::print("  {}\n", reason);

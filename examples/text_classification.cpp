@@ -25,8 +25,8 @@ struct Options : CommonOptions {
 
 // ---- training ----
 
-/// Trains the model; whether there was anything left to do.
-bool fit(TextClassifier& model, const Options& options, const train::RunOptions& run_options, const Counts& counts,
+/// Trains the model, or goes on with its training.
+void fit(TextClassifier& model, const Options& options, const train::RunOptions& run_options, const Counts& counts,
          const Texts& training, const Texts& dev, Reports& reports) {
   // Small tables are read more often, in smaller batches.
   const std::int64_t epochs =
@@ -67,11 +67,11 @@ bool fit(TextClassifier& model, const Options& options, const train::RunOptions&
     adam.zero_grad();
     loss.backward();
     phase.next("step");
-    optim::clip_grad_norm(model.parameters(), 5.0);
+    const double gradient_norm = optim::clip_grad_norm(model.parameters(), 5.0);
     adam.step();
     schedule.step();
     average.update();
-    run.finish_step({{"loss", loss.item()}});
+    run.finish_step({{"loss", loss.item()}, {"learning_rate", adam.learning_rate()}, {"gradient_norm", gradient_norm}});
     progress->advance(fmt::format("loss {:.3f}", loss.item()));
     if (batches.position().batch == 0) run.finish_epoch();
     if (!run.evaluation_is_due()) continue;
@@ -97,7 +97,6 @@ bool fit(TextClassifier& model, const Options& options, const train::RunOptions&
                    .text());
   }
   run.finish();
-  return !run.was_finished();
 }
 
 void run(const Options& options, const CommandLine& line) {
@@ -105,7 +104,6 @@ void run(const Options& options, const CommandLine& line) {
   manual_seed(static_cast<std::uint64_t>(options.seed));
   const train::Stopwatch watch;
   const bool trains = options.load.empty(), one_file = !options.data.empty();
-  bool is_new = true;
   Counts counts;
   std::unique_ptr<TextClassifier> model;
   Texts training, dev, testing;
@@ -142,7 +140,7 @@ void run(const Options& options, const CommandLine& line) {
     fmt::print("model {}: {} parameters; {} words, {} labels; {} texts to train on, {} to choose by\n", options.model,
                model->number_of_parameters(), counts.words.size(), counts.labels.size(), training.size(), dev.size());
     reports.report().model(*model);
-    is_new = fit(*model, options, line.run_options(), counts, training, dev, reports);
+    fit(*model, options, line.run_options(), counts, training, dev, reports);
     if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   } else {
     const train::ModelFile file = train::load_model(options.load);
@@ -160,7 +158,7 @@ void run(const Options& options, const CommandLine& line) {
     Record record = test(*model, options, counts, trains ? &training : nullptr, testing, reports.report());
     record.emplace_back("parameters", model->number_of_parameters());
     record.emplace_back("seconds", watch.seconds());
-    if (is_new) reports.write(record);
+    reports.write(record);
     fmt::print("\n{} in all\n", train::format_duration(watch.seconds()));
     reports.finish(watch.seconds());
   }

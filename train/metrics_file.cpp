@@ -2,7 +2,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <string_view>
+#include <set>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/data/file.h"
@@ -15,6 +15,7 @@ namespace {
 struct Kept {
   std::size_t end = 0;
   bool needs_line_end = false;  // the last record is whole, only its line end did not reach the disk
+  std::set<std::string, std::less<>> names = {};
 };
 
 Kept kept_records(const std::string& path, const MetricsFileOptions& options) {
@@ -36,8 +37,9 @@ Kept kept_records(const std::string& path, const MetricsFileOptions& options) {
     if (options.resume_step && step != record.end() && step->is_number_integer() &&
         step->get<std::int64_t>() > *options.resume_step)
       return kept;
-    kept = {std::min(line_end, text.size() - 1) + 1, line_end == std::string::npos};
-    at = kept.end;
+    kept.end = at = std::min(line_end, text.size() - 1) + 1;
+    kept.needs_line_end = line_end == std::string::npos;
+    for (const auto& [name, value] : record.items()) kept.names.insert(name);
   }
   return kept;
 }
@@ -48,6 +50,7 @@ struct MetricsFile::File {
   explicit File(const std::string& path) : out(path) {}
 
   AppendFile out;
+  std::set<std::string, std::less<>> kept_names = {};
   bool begins_anew = false;  // what is there makes room for the first record
 };
 
@@ -56,7 +59,8 @@ MetricsFile::MetricsFile(std::string path, const MetricsFileOptions& options) {
   file_ = std::make_unique<File>(path);
   if (!file_->out.is_regular() || file_->out.size() == 0) return;
   if (options.resume_step) {
-    const Kept kept = kept_records(path, options);
+    Kept kept = kept_records(path, options);
+    file_->kept_names = std::move(kept.names);
     file_->out.truncate(kept.end);
     if (kept.needs_line_end) file_->out.append("\n");
   } else if (options.replace) {
@@ -68,6 +72,8 @@ MetricsFile::MetricsFile(std::string path, const MetricsFileOptions& options) {
 }
 
 MetricsFile::~MetricsFile() = default;
+
+bool MetricsFile::has(std::string_view name) const { return file_ && file_->kept_names.contains(name); }
 
 void MetricsFile::write(const std::vector<std::pair<std::string, MetricValue>>& record) {
   if (!file_) return;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -38,6 +39,9 @@ class MetricsFile {
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
+
+  /// Whether a record of an earlier run that was kept holds a value of this name.
+  bool has(std::string_view name) const;
 
   /// NaN and infinities, which JSON does not have, become null, and bytes that are not UTF-8 become U+FFFD. Throws
   /// Error(io) where writing fails; the file ends with the record before then.

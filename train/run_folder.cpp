@@ -53,36 +53,7 @@ void write_holder(int descriptor, const std::string& path) {
     fail_with(path, "cannot be written", errno);
 }
 
-// "model.safetensors.tmp.1234.0"
-bool is_temporary(const std::string& name) {
-  const auto digits_before = [&](std::size_t end) {
-    std::size_t begin = end;
-    while (begin > 0 && name[begin - 1] >= '0' && name[begin - 1] <= '9') --begin;
-    return begin;
-  };
-  const std::size_t count = digits_before(name.size());
-  if (count == name.size() || count < 2 || name[count - 1] != '.') return false;
-  const std::size_t process = digits_before(count - 1);
-  if (process == count - 1) return false;
-  return process > 5 && name.compare(process - 5, 5, ".tmp.") == 0;
-}
-
 }  // namespace
-
-std::int64_t remove_stale_temporaries(const std::string& folder) {
-  std::int64_t removed = 0;
-  std::error_code error;
-  std::vector<fs::path> found;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    std::error_code unknown;
-    if (is_temporary(entry->path().filename().string()) &&
-        entry->symlink_status(unknown).type() == fs::file_type::regular)
-      found.push_back(entry->path());
-  }
-  for (const fs::path& path : found)
-    if (fs::remove(path, error)) ++removed;
-  return removed;
-}
 
 RunFolder::RunFolder(const std::string& path) : path_(path) {
   if (path.empty()) fail(ErrorKind::io, "\"\": the name of the run's folder is empty");
@@ -115,8 +86,9 @@ void RunFolder::acquire() {
     release();
     throw;
   }
-  remove_stale_temporaries(path_);
-  remove_stale_temporaries(file("checkpoints"));
+  data::remove_abandoned_files(path_);
+  if (const std::string checkpoints = file("checkpoints"); fs::is_directory(checkpoints))
+    data::remove_abandoned_files(checkpoints);
 }
 
 void RunFolder::release() noexcept {

@@ -44,9 +44,5 @@ class RunFolder {
   int lock_ = -1;
 };
 
-/// Removes regular files "….tmp.<number>.<number>" directly in a folder, which a data::AtomicFile leaves when its
-/// process is killed. Returns how many. To be used where nobody else writes.
-std::int64_t remove_stale_temporaries(const std::string& folder);
-
 }  // namespace train
 }  // namespace saw

@@ -167,21 +167,28 @@ HWY_INLINE Vec<T> log_sigmoid(Vec<T> x) {
   return -softplus(-x);
 }
 
+/// vector(x), and where |x| is so large that Highway's reduction of the argument loses digits, scalar(x). What an
+/// element gets does not depend on its neighbours.
+template <class T, class Vector, class Scalar>
+HWY_INLINE Vec<T> of_angle(Vec<T> x, Vector vector, Scalar scalar) {
+  const Condition<T> near = abs(x) < 39000.0;
+  const Vec<T> y = vector(x);
+  if (hn::AllTrue(hn::ScalableTag<T>(), near.raw)) return y;
+  return where(near, y, each_lane(x, scalar));
+}
+
 template <class T>
 HWY_INLINE Vec<T> sin(Vec<T> x) {
-  const hn::ScalableTag<T> d;
-  // Beyond, Highway's reduction of the argument loses digits.
-  if (!hn::AllTrue(d, hn::Lt(hn::Abs(x.raw), hn::Set(d, T(39000)))))
-    return each_lane(x, [](T lane) { return std::sin(lane); });
-  return {hn::Sin(d, x.raw)};
+  return of_angle(
+      x, [](Vec<T> y) HWY_ATTR { return Vec<T>(hn::Sin(hn::ScalableTag<T>(), y.raw)); },
+      [](T lane) { return std::sin(lane); });
 }
 
 template <class T>
 HWY_INLINE Vec<T> cos(Vec<T> x) {
-  const hn::ScalableTag<T> d;
-  if (!hn::AllTrue(d, hn::Lt(hn::Abs(x.raw), hn::Set(d, T(39000)))))
-    return each_lane(x, [](T lane) { return std::cos(lane); });
-  return {hn::Cos(d, x.raw)};
+  return of_angle(
+      x, [](Vec<T> y) HWY_ATTR { return Vec<T>(hn::Cos(hn::ScalableTag<T>(), y.raw)); },
+      [](T lane) { return std::cos(lane); });
 }
 
 /// The angle of the point (x, y), in (−π, π].
@@ -198,21 +205,24 @@ HWY_INLINE Vec<T> atan2(Vec<T> y, Vec<T> x) {
   return where(is_nan(x) | is_nan(y), x + y, copysign(angle, y));
 }
 
-/// xʸ as the C library's pow has it.
+/// xʸ as the C library's pow has it; of finite y and of positive, finite x in float32 by double precision.
 template <class T>
 HWY_INLINE Vec<T> pow(Vec<T> x, Vec<T> y) {
+  const auto scalar = [](T base, T exponent) { return std::pow(base, exponent); };
   if constexpr (std::is_same_v<T, float>) {
     constexpr double infinity = std::numeric_limits<double>::infinity();
     const Condition<float> plain = (x > 0.0) & (x < infinity) & (abs(y) < infinity);
-    if (hn::AllTrue(hn::ScalableTag<float>(), plain.raw))
-      return in_double(x, y, [](Vec<double> base, Vec<double> exponent) HWY_ATTR {
-        const hn::ScalableTag<double> d;
-        const Vec<double> product{hn::Mul(exponent.raw, hn::Log(d, base.raw))};
-        // Any double beyond ±700 is out of float32's range.
-        return Vec<double>{hn::Exp(d, hn::Max(hn::Min(product.raw, hn::Set(d, 700.0)), hn::Set(d, -700.0)))};
-      });
+    const Vec<float> power = in_double(x, y, [](Vec<double> base, Vec<double> exponent) HWY_ATTR {
+      const hn::ScalableTag<double> d;
+      const Vec<double> product{hn::Mul(exponent.raw, hn::Log(d, base.raw))};
+      // Any double beyond ±700 is out of float32's range.
+      return Vec<double>{hn::Exp(d, hn::Max(hn::Min(product.raw, hn::Set(d, 700.0)), hn::Set(d, -700.0)))};
+    });
+    if (hn::AllTrue(hn::ScalableTag<float>(), plain.raw)) return power;
+    return where(plain, power, each_lane(x, y, scalar));
+  } else {
+    return each_lane(x, y, scalar);
   }
-  return each_lane(x, y, [](T base, T exponent) { return std::pow(base, exponent); });
 }
 
 /// x to a fixed power; the commonest ones without the cost of the general case.

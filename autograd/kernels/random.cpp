@@ -76,15 +76,51 @@ HWY_INLINE void fill_buffer(std::uint64_t seed, std::uint64_t stream, std::int64
   philox_words(seed, stream, static_cast<std::uint64_t>(begin) / 4, blocks, words);
 }
 
+/// Bit k of byte b: whether word 8·b + k is at least the threshold.
+HWY_INLINE void compare_words(const std::uint32_t* words, std::int64_t count, std::uint32_t threshold,
+                              std::uint8_t* kept) {
+  std::int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::ScalableTag<std::uint32_t> d;
+  if (const auto lanes = static_cast<std::int64_t>(hn::Lanes(d)); lanes >= 8) {
+    const auto least = hn::Set(d, threshold);
+    for (; i + lanes <= count; i += lanes)
+      hn::StoreMaskBits(d, hn::Not(hn::Lt(hn::LoadU(d, words + i), least)), kept + i / 8);
+  }
+#endif
+  for (; i < count; i += 8) {
+    unsigned byte = 0;
+    for (std::int64_t k = 0; k < std::min<std::int64_t>(8, count - i); ++k)
+      byte |= static_cast<unsigned>(words[i + k] >= threshold) << k;
+    kept[i / 8] = static_cast<std::uint8_t>(byte);
+  }
+}
+
 template <class T>
-void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y) {
+void keep_scaled_by(const std::uint8_t* kept, std::int64_t count, const T* x, T scale, T* y) {
+  std::int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::ScalableTag<T> d;
+  if (const auto lanes = static_cast<std::int64_t>(hn::Lanes(d)); lanes >= 8) {
+    const auto factor = hn::Set(d, scale);
+    for (; i + lanes <= count; i += lanes)
+      hn::StoreU(hn::IfThenElseZero(hn::LoadMaskBits(d, kept + i / 8), hn::Mul(hn::LoadU(d, x + i), factor)), d, y + i);
+  }
+#endif
+  for (; i < count; ++i) y[i] = (kept[i / 8] >> (i % 8) & 1) != 0 ? x[i] * scale : T{0};
+}
+
+template <class T>
+void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y,
+                 std::uint8_t* kept) {
   HWY_ALIGN std::uint32_t words[buffer_words];
+  std::uint8_t unsaved[buffer_words / 8 + 8];
   for (std::int64_t at = 0; at < count; at += buffer_words) {
     const std::int64_t n = std::min(buffer_words, count - at);
     fill_buffer(mask.seed, mask.stream, begin + at, n, words);
-    const T* from = x + at;
-    T* to = y + at;
-    for (std::int64_t i = 0; i < n; ++i) to[i] = words[i] >= mask.threshold ? from[i] * scale : T{0};
+    std::uint8_t* bits = kept != nullptr ? kept + at / 8 : unsaved;
+    compare_words(words, n, mask.threshold, bits);
+    keep_scaled_by(bits, n, x + at, scale, y + at);
   }
 }
 
@@ -211,8 +247,14 @@ HWY_AFTER_NAMESPACE();
 namespace saw::kernels {
 
 template <class T>
-void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y) {
-  SAW_FOR_TARGET(keep_scaled<T>)(mask, begin, count, x, scale, y);
+void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y,
+                 std::uint8_t* kept) {
+  SAW_FOR_TARGET(keep_scaled<T>)(mask, begin, count, x, scale, y, kept);
+}
+
+template <class T>
+void keep_scaled(const std::uint8_t* kept, std::int64_t count, const T* x, T scale, T* y) {
+  SAW_FOR_TARGET(keep_scaled_by<T>)(kept, count, x, scale, y);
 }
 
 void random_words(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count,
@@ -230,9 +272,10 @@ void random_normal(std::uint64_t seed, std::uint64_t stream, std::int64_t begin,
   SAW_FOR_TARGET(random_normal<T>)(seed, stream, begin, count, out);
 }
 
-#define SAW_INSTANTIATE(T)                                                                       \
-  template void keep_scaled<T>(const KeepMask&, std::int64_t, std::int64_t, const T*, T, T*);    \
-  template void random_uniform<T>(std::uint64_t, std::uint64_t, std::int64_t, std::int64_t, T*); \
+#define SAW_INSTANTIATE(T)                                                                                   \
+  template void keep_scaled<T>(const KeepMask&, std::int64_t, std::int64_t, const T*, T, T*, std::uint8_t*); \
+  template void keep_scaled<T>(const std::uint8_t*, std::int64_t, const T*, T, T*);                          \
+  template void random_uniform<T>(std::uint64_t, std::uint64_t, std::int64_t, std::int64_t, T*);             \
   template void random_normal<T>(std::uint64_t, std::uint64_t, std::int64_t, std::int64_t, T*);
 SAW_INSTANTIATE(float)
 SAW_INSTANTIATE(double)

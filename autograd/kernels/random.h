@@ -13,10 +13,15 @@ struct KeepMask {
   std::uint32_t threshold;
 };
 
-/// y[i] = x[i]·scale where element begin + i of the stream is kept, else 0. `begin` must be a multiple of 4. y may be
-/// x. T is float or double, here and below.
+/// y[i] = x[i]·scale where element begin + i of the stream is kept, else 0. `begin` must be a multiple of 8. y may be
+/// x. `kept`, unless null, gets which ones were: bit i mod 8 of byte i / 8,
+/// with room for eight bytes more. T is float or double, here and below.
 template <class T>
-void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y);
+void keep_scaled(const KeepMask& mask, std::int64_t begin, std::int64_t count, const T* x, T scale, T* y,
+                 std::uint8_t* kept);
+/// The same with what `kept` says.
+template <class T>
+void keep_scaled(const std::uint8_t* kept, std::int64_t count, const T* x, T scale, T* y);
 
 /// `count` words of a stream from word `begin` on, a multiple of 4.
 void random_words(std::uint64_t seed, std::uint64_t stream, std::int64_t begin, std::int64_t count,

@@ -16,7 +16,7 @@
 namespace saw {
 namespace {
 
-constexpr std::int64_t grain = 1 << 14;  // elements per chunk; whole blocks of four words
+constexpr std::int64_t grain = 1 << 14;  // elements per chunk; whole blocks of four words, whole bytes of bits
 
 /// Everything a mask depends on.
 struct Draw {
@@ -40,21 +40,34 @@ Draw checked_draw(const char* op, double probability, bool rescale, Generator& g
 
 const OpInfo dropout_info{"dropout", "x / (1 − p) with probability 1 − p, else 0", true};
 
-/// Linear in x, and so its own gradient.
-Tensor dropped(const Tensor& x, const Draw& draw) {
+/// x·scale where the bits of `kept` are set, else 0: drawn into `kept` where it is new, else read from it. Linear in x,
+/// and so its own gradient.
+Tensor dropped(const Tensor& x, const Draw& draw, Tensor kept = {}) {
   const Tensor source = contiguous(x.detach());
   Tensor y = draw.drops_all() ? zeros(x.shape(), x.dtype()) : Tensor::empty(x.shape(), x.dtype());
+  const bool is_new = !kept.defined();
+  // One word more than there are bits: vectors of bits are read eight bytes at a time.
+  if (is_new && !draw.drops_all() && needs_record({x})) kept = Tensor::empty({x.numel() / 64 + 2}, int64);
   dispatch_floating("dropout", x.dtype(), [&]<class T>() {
     if (draw.drops_all()) return;
     const T* in = source.data<T>();
     T* out = y.mutable_data<T>();
+    const T scale = static_cast<T>(draw.scale());
+    const auto* bits = kept.defined() ? reinterpret_cast<const std::uint8_t*>(kept.data<std::int64_t>()) : nullptr;
+    auto* drawn =
+        is_new && kept.defined() ? reinterpret_cast<std::uint8_t*>(kept.mutable_data<std::int64_t>()) : nullptr;
     parallel_for(0, x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-      kernels::keep_scaled(draw.mask(), begin, end - begin, in + begin, static_cast<T>(draw.scale()), out + begin);
+      if (is_new)
+        kernels::keep_scaled(draw.mask(), begin, end - begin, in + begin, scale, out + begin,
+                             drawn != nullptr ? drawn + begin / 8 : nullptr);
+      else
+        kernels::keep_scaled(bits + begin / 8, end - begin, in + begin, scale, out + begin);
     });
   });
   return record(dropout_info, {x}, y, [&] {
-    return Gradient::of_ops(
-        {}, [draw](const BackwardContext& context) -> TensorList { return {dropped(context.grad_output(), draw)}; });
+    return Gradient::of_ops({kept}, [draw](const BackwardContext& context) -> TensorList {
+      return {dropped(context.grad_output(), draw, context.saved(0))};
+    });
   });
 }
 

@@ -5,8 +5,8 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
-/// x/(1 − p) with probability 1 − p, else 0 (Srivastava et al. 2014). The mask is a function of (seed, stream, element)
-/// and is drawn again in backward rather than kept. p in [0, 1]; p = 0 returns x.
+/// x/(1 − p) with probability 1 − p, else 0 (Srivastava et al. 2014). The mask is a function of (seed, stream,
+/// element); backward keeps a bit of each element. p in [0, 1]; p = 0 returns x.
 Tensor dropout(const Tensor& x, double probability);
 Tensor dropout(const Tensor& x, double probability, Generator& generator);
 

@@ -115,6 +115,34 @@ std::int64_t placed(const Tensor& x, std::int64_t diagonal) {
   return x.rank() < 2 ? 0 : std::clamp(diagonal, -x.size(-2), x.size(-1));
 }
 
+// With an axis of size 1 before it, an axis is repeated by a stride of 0.
+
+/// All axes in one copy.
+Tensor repeated_at_once(const Tensor& x, const Shape& times) {
+  Shape spread, repeated, total;
+  for (std::size_t axis = 0; axis < x.rank(); ++axis) {
+    spread.push_back(1), spread.push_back(x.shape()[axis]);
+    repeated.push_back(times[axis]), repeated.push_back(x.shape()[axis]);
+    total.push_back(times[axis] * x.shape()[axis]);
+  }
+  return reshape(expand(reshape(x, spread), repeated), total);
+}
+
+/// A copy for each axis, the last first, as (outer, 1, inner).
+Tensor repeated_by_axes(const Tensor& x, const Shape& times) {
+  Tensor y = x;
+  Shape shape = x.shape();
+  for (std::size_t axis = x.rank(); axis-- > 0;) {
+    if (times[axis] == 1) continue;
+    std::int64_t inner = 1;
+    for (std::size_t i = axis; i < x.rank(); ++i) inner *= shape[i];
+    const std::int64_t outer = inner == 0 ? 0 : y.numel() / inner;
+    shape[axis] *= times[axis];
+    y = reshape(expand(reshape(y, {outer, 1, inner}), {outer, times[axis], inner}), shape);
+  }
+  return y;
+}
+
 }  // namespace
 
 Tensor repeat(const Tensor& x, const Shape& counts) {
@@ -130,26 +158,9 @@ Tensor repeat(const Tensor& x, const Shape& counts) {
   Shape total = shape;
   for (std::size_t axis = 0; axis < rank; ++axis) total[axis] *= times[axis];
   element_count("repeat", total);
-  // With an axis of size 1 before it, an axis is repeated by a stride of 0: all of them at once where there may be so
-  // many axes, else one at a time, the last first, as (outer, 1, inner).
   Tensor y = reshape(x.detach(), shape);
-  if (2 * rank <= Shape::max_rank) {
-    Shape spread, repeated;
-    for (std::size_t axis = 0; axis < rank; ++axis) {
-      spread.push_back(1), spread.push_back(shape[axis]);
-      repeated.push_back(times[axis]), repeated.push_back(shape[axis]);
-    }
-    y = reshape(expand(reshape(y, spread), repeated), total);
-    shape = total;
-  }
-  for (std::size_t axis = 2 * rank <= Shape::max_rank ? 0 : rank; axis-- > 0;) {
-    if (times[axis] == 1) continue;
-    std::int64_t inner = 1;
-    for (std::size_t i = axis; i < rank; ++i) inner *= shape[i];
-    const std::int64_t outer = inner == 0 ? 0 : y.numel() / inner;
-    shape[axis] *= times[axis];
-    y = reshape(expand(reshape(y, {outer, 1, inner}), {outer, times[axis], inner}), shape);
-  }
+  // Twice as many axes do not always fit into a shape.
+  y = 2 * rank <= Shape::max_rank ? repeated_at_once(y, times) : repeated_by_axes(y, times);
   if (y.storage() == x.storage()) y = clone(y);
   return record_linear(repeat_info, x, y, [original = x.shape(), times](const Tensor& g) {
     Shape left = original;

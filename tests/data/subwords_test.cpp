@@ -88,7 +88,7 @@ TEST_CASE("subwords: learned, encoded, decoded, saved") {
     // The same text gives the same sub-words, and they travel as bytes and as text.
     CHECK((Subwords::train(lines(), options).bytes() == subwords.bytes()));
     const Subwords again = Subwords::parse(subwords.text(), "model.safetensors");
-    CHECK(again.hash() == subwords.hash());
+    CHECK((again.bytes() == subwords.bytes()));
     CHECK(again.encode(text) == ids);
     CHECK(Subwords::from_bytes(subwords.bytes(), "x").encode(text) == ids);
     CHECK(test::error_text(ErrorKind::index, [&] {

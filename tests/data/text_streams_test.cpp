@@ -91,7 +91,7 @@ TEST_CASE("text streams: a position that is restored gives exactly the next bloc
   TextStreams other(counted(101), {.streams = 3, .steps = 5});
   CHECK(test::error_text(ErrorKind::argument, [&] {
           other.restore(positions[1]);
-        }).starts_with("text_streams: the position belongs to another text or other options"));
+        }).starts_with("text_streams: the position belongs to other data or options"));
 }
 
 TEST_CASE("text streams: errors") {

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include "saw/data/content_hash.h"
 #include "saw/data/file.h"
 #include "support/errors.h"
 #include "support/files.h"
@@ -195,15 +194,4 @@ TEST_CASE("vocabulary: the labels of a task") {
   const std::string error = test::error_text(ErrorKind::argument, [&] { hostile.id("other"); });
   CHECK(error.size() < 300);
   CHECK(error.find('\x1b') == std::string::npos);
-}
-
-TEST_CASE("vocabulary: the hash tells vocabularies apart") {
-  const Vocabulary v({"a", "b"});
-  CHECK(v.hash() == Vocabulary::parse(v.text(), "v").hash());
-  CHECK(v.hash().size() == 16);
-  CHECK(v.hash() != Vocabulary({"b", "a"}).hash());
-  CHECK(v.hash() != Vocabulary({"a", "b"}, {.unknown = false}).hash());
-  CHECK(data::content_hash("") == "cbf29ce484222325");  // the test vectors that the authors of FNV publish
-  CHECK(data::content_hash("a") == "af63dc4c8601ec8c");
-  CHECK(data::content_hash("foobar") == "85944171f73967e8");
 }

@@ -25,4 +25,15 @@ inline Outcome run_command(const std::string& command) {
   return outcome;
 }
 
+// Starts a command that goes on with what lies in its folder again and again, and sends it a signal each time a little
+// later, until it comes to its end. `seconds` is what it takes undisturbed: nobody knows how fast the machine is.
+// Returns how often the signal came first.
+inline int run_and_stop(const std::string& signal, const std::string& command, double seconds) {
+  for (int attempt = 1;; ++attempt) {
+    REQUIRE(attempt < 150);
+    const std::string limit = std::to_string(0.06 * seconds * attempt);
+    if (run_command("timeout -s " + signal + " " + limit + " " + command).status == 0) return attempt - 1;
+  }
+}
+
 }  // namespace test

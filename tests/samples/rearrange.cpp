@@ -34,6 +34,7 @@ std::vector<Sample> samples_of_repeat(SampleMaker& make) {
           sample("scalar", make.normal({}), {4}, {4}),
           sample("zero times", make.normal({2, 3}), {0, 1}, {0, 3}),
           sample("once", make.normal({2, 2}), {1, 1}, {2, 2}),
+          sample("five axes", make.normal({2, 1, 2, 3, 2}), {1, 2, 2, 1, 3}, {2, 2, 4, 3, 6}),
           sample("empty", make.normal({0, 2}), {3, 2}, {0, 4})};
 }
 

@@ -394,6 +394,43 @@ TEST_CASE("elementwise ops: an element's result does not depend on its place") {
     }
 }
 
+TEST_CASE("elementwise ops: an element's result does not depend on what lies beside it") {
+  // Numbers of every kind: those that vectors compute, and those that are left to the C library.
+  std::vector<double> numbers{0.7, -0.0, 50000.5,   1.5,    infinity, -1e30, 2.25, nan,
+                              0.0, 3.0,  -infinity, 1e-40,  -0.5,     1e-45, 12.0, -3.5,
+                              1e5, 0.1,  -88.0,     -104.0, 39001,    -2e-3, 88.5, 5.0};
+  std::vector<std::pair<std::string, std::function<Tensor(const Tensor&)>>> ops;
+  for (const Case& test : cases()) ops.emplace_back(test.name, test.op);
+  for (const double exponent : {2.5, -1.3, infinity})
+    ops.emplace_back("pow", [exponent](const Tensor& x) { return saw::pow(x, exponent); });
+  ops.emplace_back("pow of a tensor", [](const Tensor& x) { return saw::pow(x, saw::flip(x.detach(), {0})); });
+  ops.emplace_back("atan2", [](const Tensor& x) { return saw::atan2(x, saw::flip(x.detach(), {0})); });
+  for (const saw::DType dtype : {saw::float32, saw::float64})
+    for (const auto& [name, op] : ops) {
+      CAPTURE(name);
+      const auto count = static_cast<std::int64_t>(numbers.size());
+      const bool pairs = name == "pow of a tensor" || name == "atan2";
+      const auto both = [&, &op = op](const Tensor& part) {
+        const Tensor x = part.clone().set_requires_grad(true);
+        const Tensor y = op(x);
+        return saw::TensorList{y.detach(), saw::grad({y.sum()}, {x})[0]};
+      };
+      const Tensor all = saw::to(saw::tensor(std::span<const double>(numbers)), dtype);
+      const saw::TensorList together = both(all);
+      for (std::int64_t i = 0; i < count; ++i) {
+        CAPTURE(numbers[static_cast<std::size_t>(i)]);
+        // An op of two numbers is asked for the number and its partner, in a row of two.
+        const Tensor part = pairs ? saw::cat({all.slice(0, i, i + 1), all.slice(0, count - 1 - i, count - i)})
+                                  : all.slice(0, i, i + 1).clone();
+        const saw::TensorList alone = both(part);
+        for (int k = 0; k < 2; ++k) {  // one NaN is as good as another
+          const Tensor one = alone[k].slice(0, 0, 1).clone(), same = together[k].slice(0, i, i + 1).clone();
+          CHECK((test::same_bits(one, same) || (std::isnan(one.item()) && std::isnan(same.item()))));
+        }
+      }
+    }
+}
+
 double one(const std::function<Tensor(const Tensor&)>& op, double x, saw::DType dtype = saw::float32) {
   return op(saw::scalar(x, dtype)).item();
 }
