@@ -28,8 +28,8 @@ namespace [[gnu::visibility("default")]] saw {
 /// A number, or numbers in braces to any depth: what an argument of tensor({…}) is made of.
 class Literal {
  public:
-  template <Arithmetic T>
   /// One number.
+  template <Arithmetic T>
   Literal(T number) : number_(number) {}
   /// A list in braces, of which only the braces' own life is borrowed.
   Literal(std::initializer_list<Literal> list) : list_(list) {}
