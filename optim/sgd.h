@@ -10,7 +10,7 @@ namespace optim {
 /// Options of SGD; the defaults are PyTorch's.
 struct SGDOptions {
   double learning_rate = 1e-3;  ///< how far a step goes along the (averaged) gradient
-  double momentum = 0.0;        ///< μ, in [0, 1); 0: none is kept
+  double momentum = 0.0;        ///< μ; 0: none is kept
   double dampening = 0.0;       ///< how much less than fully a gradient enters the momentum; not in the first step
   double weight_decay = 0.0;    ///< added to the gradient: g + weight_decay · p
   bool nesterov = false;        ///< looks ahead along the momentum
