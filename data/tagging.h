@@ -88,6 +88,7 @@ class TaggingCorpus {
 /// Refers to the corpus, which must outlive it.
 class TaggingBatches {
  public:
+  /// Throws Error(argument) as token_batches().
   TaggingBatches(const TaggingCorpus& corpus, const BatchOptions& options)
       : corpus_(&corpus), sentences_(token_batches(corpus.lengths(), options)) {}
 

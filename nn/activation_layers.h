@@ -10,6 +10,7 @@ namespace [[gnu::visibility("default")]] nn {
 /// A nonlinearity as a module, for Sequential; elsewhere call relu(x) itself.
 class ActivationLayer : public Module {
  public:
+  /// With the default slopes of the functions in ops/activation.h.
   explicit ActivationLayer(Activation activation) : activation_(activation) {}
   /// Elementwise, the shape stays.
   Tensor forward(const Tensor& x) const {

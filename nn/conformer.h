@@ -65,6 +65,7 @@ struct ConformerOptions {
 /// LayerNorm → Linear → Swish → Dropout → Linear → Dropout, over single frames: (N, width) → (N, width).
 class ConformerFeedForward : public Module {
  public:
+  /// Throws Error(argument) for sizes below 1 and a dropout outside [0, 1].
   ConformerFeedForward(std::int64_t width, std::int64_t hidden, double dropout);
   Tensor forward(const Tensor& x) const;  ///< (N, width) → (N, width)
 
@@ -78,6 +79,7 @@ class ConformerConvolution : public Module {
  public:
   using Options = ConformerOptions;
 
+  /// Throws Error(argument) for options that do not fit.
   explicit ConformerConvolution(const ConformerOptions& options);
   Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
 

@@ -47,6 +47,7 @@ class MarginSoftmax : public Module {
 ///   Tensor speaker = argmax(classifier.forward(embedding));
 class AdditiveMarginSoftmax : public MarginSoftmax {
  public:
+  /// Throws Error(argument) as MarginSoftmax; a margin is at most 2.
   AdditiveMarginSoftmax(std::int64_t width, std::int64_t classes, const MarginSoftmaxOptions& options = {});
 
  private:
@@ -57,6 +58,7 @@ class AdditiveMarginSoftmax : public MarginSoftmax {
 /// θ = π − m, where cos(θ + m) would rise again, cos θ − m · sin m goes on downwards.
 class AngularMarginSoftmax : public MarginSoftmax {
  public:
+  /// Throws Error(argument) as MarginSoftmax; a margin is at most π/2.
   AngularMarginSoftmax(std::int64_t width, std::int64_t classes,
                        const MarginSoftmaxOptions& options = {.scale = 30.0, .margin = 0.2});
 

@@ -14,10 +14,10 @@ enum class Better {
   smaller,  ///< a loss, an error rate
   larger,   ///< an accuracy
 };
-/// What a threshold is a part of.
+/// How a threshold is meant.
 enum class Threshold {
-  relative,  ///< of the best value: better than best · (1 ± threshold)
-  absolute,  ///< of nothing: better than best ± threshold
+  relative,  ///< as a part of the best value: a better one is beyond best · (1 ± threshold)
+  absolute,  ///< as it is: a better one is beyond best ± threshold
 };
 
 /// When ReduceOnPlateau reduces, and how far; the defaults are PyTorch's.
@@ -26,7 +26,7 @@ struct PlateauOptions {
   double factor = 0.1;                             ///< in [0, 1)
   std::int64_t patience = 10;                      ///< bad epochs in a row that are put up with
   double threshold = 1e-4;                         ///< by how much a metric must be better than the best to count
-  Threshold threshold_kind = Threshold::relative;  ///< what the threshold is a part of
+  Threshold threshold_kind = Threshold::relative;  ///< how the threshold is meant
   std::int64_t cooldown = 0;                       ///< epochs after a reduction that do not count as bad
   double minimum_rate = 0.0;                       ///< no learning rate goes below it
   double epsilon = 1e-8;                           ///< a reduction by no more than this is not made
@@ -43,6 +43,7 @@ struct PlateauOptions {
 /// Schedule, which sets them anew. The constructor throws Error(argument) for options out of range.
 class ReduceOnPlateau {
  public:
+  /// Throws Error(argument) for options out of range.
   explicit ReduceOnPlateau(Optimizer& optimizer, const PlateauOptions& options = {});
 
   /// Returns whether a learning rate was reduced.

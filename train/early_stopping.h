@@ -27,6 +27,7 @@ struct EarlyStoppingOptions {
 /// NaN is never better. The constructor throws Error(argument) for options out of range.
 class EarlyStopping {
  public:
+  /// Throws Error(argument) for a negative patience, and a minimum_gain that is negative or not finite.
   explicit EarlyStopping(const EarlyStoppingOptions& options = {});
 
   /// Takes the value of an evaluation after `step`; whether it is the best so far.

@@ -43,6 +43,7 @@ struct ProfileRow {
 /// A profile and its phases belong to one thread.
 class Profile {
  public:
+  /// Begins to measure.
   explicit Profile(const ProfileOptions& options = {});
   ~Profile();
   Profile(const Profile&) = delete;

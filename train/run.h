@@ -29,7 +29,7 @@ struct RunOptions {
   std::int64_t keep = 2;              ///< checkpoints that stay
   /// Options that change the arithmetic, with their values: {{"--seed", "1"}}. A run goes on only with the same.
   std::vector<std::pair<std::string, std::string>> arithmetic = {};
-  /// Receives the lines that the run has to say; by default standard error.
+  /// Receives the lines that the run has to say; by default train::say().
   std::function<void(const std::string&)> say = [](const std::string& line) { train::say(line); };
 };
 

@@ -36,6 +36,7 @@ void deallocate(void* memory, std::size_t bytes) noexcept;
 template <class T>
 class Scratch {
  public:
+  /// `count` elements. Throws Error(memory) as allocate().
   explicit Scratch(std::size_t count)
       : bytes_(count * sizeof(T)), memory_(static_cast<T*>(allocate(count * sizeof(T)))), count_(count) {}
   ~Scratch() { deallocate(memory_, bytes_); }

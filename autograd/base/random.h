@@ -13,6 +13,7 @@ std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low
 /// Copying it copies its future. Save seed() and position() to resume exactly.
 class Generator {
  public:
+  /// Begins with stream `position` of the seed.
   explicit Generator(std::uint64_t seed = 0, std::uint64_t position = 0) : seed_(seed), position_(position) {}
 
   std::uint64_t seed() const { return seed_; }          ///< what it was seeded with
@@ -61,6 +62,7 @@ void manual_seed(std::uint64_t seed);
 /// Replaces this thread's default_generator() for a scope.
 class GeneratorGuard {
  public:
+  /// Draws come from a copy of this one.
   explicit GeneratorGuard(Generator generator);
   ~GeneratorGuard();
   GeneratorGuard(const GeneratorGuard&) = delete;

@@ -11,7 +11,7 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
-Tensor zeros(const Shape& shape, DType dtype = float32);  ///< contiguous, like all that is made here
+Tensor zeros(const Shape& shape, DType dtype = float32);  ///< all elements 0
 Tensor ones(const Shape& shape, DType dtype = float32);   ///< all elements 1
 /// All elements `value`, converted as by to().
 Tensor full(const Shape& shape, double value, DType dtype = float32);

@@ -40,6 +40,7 @@ enum class EditUnit {
 ///   words.update("the cat sat", "the cat sat down");
 class EditDistance {
  public:
+  /// What the two texts of update() are cut into.
   explicit EditDistance(EditUnit unit) : unit_(unit) {}
 
   /// Two texts, cut into units; no text is refused.

@@ -11,6 +11,7 @@ namespace train {
 /// would be another number.)
 class Perplexity {
  public:
+  /// Targets of the value `ignore_index` do not count.
   explicit Perplexity(std::int64_t ignore_index = -100) : ignore_index_(ignore_index) {}
 
   /// Logits (…, C), targets (…) int64; targets of the value `ignore_index` do not count. Throws Error(shape),
