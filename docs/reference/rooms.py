@@ -105,7 +105,18 @@ def anything(name, library):
     return True
 
 
-LOSSES = ("autograd/ops/loss.h", "autograd/ops/elementwise_loss.h")
+def loss(name, library):
+    return name.kind == "function" and ("loss" in name.header.split("/")[-1] or name.name.endswith("_loss"))
+
+
+def loss_elsewhere(name, library):
+    """Ops, and layers that have one."""
+    with_loss = {scope for scope, members in library.members.items() if any(m.name == "loss" for m in members)}
+    has_one = name.full in with_loss or any(library.derives_from(name, each) for each in with_loss)
+    return (loss(name, library) and name.header.startswith("autograd/")) or (has_one and derived(MODULE)(name, library))
+
+
+MODULE = "saw::nn::Module"
 CONTAINERS = ("nn/module", "nn/sequential.h")
 
 ROOMS = [
@@ -120,9 +131,8 @@ ROOMS = [
     Room("nn", "nn: layers and losses",
          "Namespace `saw::nn`. Layers take packed rows, and `Segments` where they look across positions.", [
              Section("Modules and containers", lambda n, l: n.header.startswith(CONTAINERS) and not options(n, l)),
-             Section("Layers", derived("saw::nn::Module")),
-             Section("Losses", lambda n, l: n.header == "nn/losses.h" and n.kind == "function",
-                     guests=lambda n, l: n.header in LOSSES and n.kind == "function"),
+             Section("Layers", derived(MODULE)),
+             Section("Losses", loss, guests=loss_elsewhere),
              Section("Initialisation", under("nn/init.h")),
              Section("Options of layers and losses", options),
              Section("Functions and what belongs to them", anything),
