@@ -8,10 +8,11 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
+/// How closely gradcheck() looks.
 struct GradcheckOptions {
-  double step = 1e-6;      ///< central differences f(x ± step·max(1, |x|))
-  double absolute = 1e-6;  ///< allowed |analytic − numeric| ≤ absolute + relative·|numeric|
-  double relative = 1e-4;
+  double step = 1e-6;              ///< central differences f(x ± step·max(1, |x|))
+  double absolute = 1e-6;          ///< allowed |analytic − numeric| ≤ absolute + relative·|numeric|
+  double relative = 1e-4;          ///< see absolute
   std::uint64_t seed = 0;          ///< of the random weights that turn outputs into one number
   std::string name = "gradcheck";  ///< what messages call the function
 };
@@ -19,12 +20,13 @@ struct GradcheckOptions {
 /// What gradcheck found; converts to bool. `message` names function, input, index, and both values of the worst
 /// element.
 struct GradcheckResult {
-  bool ok = true;
-  double worst = 0.0;  ///< largest error in units of what is allowed
-  std::string message;
-  explicit operator bool() const { return ok; }
+  bool ok = true;                                ///< nothing exceeded what is allowed
+  double worst = 0.0;                            ///< largest error in units of what is allowed
+  std::string message;                           ///< empty when ok
+  explicit operator bool() const { return ok; }  ///< `ok`
 };
 
+/// What is checked: from inputs to outputs, the same every time it is called.
 using TensorFunction = std::function<TensorList(const TensorList& inputs)>;
 
 /// Compares the gradients of Σ wᵢ·f(inputs)ᵢ (w random, so that symmetric mistakes do not cancel) with central

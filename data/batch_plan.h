@@ -14,17 +14,19 @@ namespace data {
 /// words of a source and of its translation). A budget counts them together.
 class Lengths {
  public:
+  /// One length for each example. Throws Error(argument) for a negative one.
   Lengths(std::vector<std::int64_t> lengths);
+  /// Two for each example. Throws Error(argument) for lists of different lengths, for a negative one.
   Lengths(std::vector<std::int64_t> source, std::vector<std::int64_t> target);
   /// Of any number of parts. Throws Error(argument) for none, for lists of different lengths, for a negative length.
   explicit Lengths(std::vector<std::vector<std::int64_t>> parts);
   /// `count` examples of one row each.
   static Lengths of_count(std::int64_t count);
 
-  std::int64_t count() const { return static_cast<std::int64_t>(total_.size()); }
+  std::int64_t count() const { return static_cast<std::int64_t>(total_.size()); }  ///< how many examples
   /// Rows of an example, all its parts together.
   std::int64_t total(std::int64_t example) const { return total_[static_cast<std::size_t>(example)]; }
-  const std::vector<std::vector<std::int64_t>>& parts() const { return parts_; }
+  const std::vector<std::vector<std::int64_t>>& parts() const { return parts_; }  ///< as given: part, then example
   /// Whether a is shorter than b: by the first part, equal ones by the second, and so on.
   bool shorter(std::int64_t a, std::int64_t b) const;
 
@@ -33,6 +35,7 @@ class Lengths {
   std::vector<std::int64_t> total_;
 };
 
+/// Which examples come together in which order, and how batches are made: for BatchPlan and Batches.
 struct BatchesOptions {
   // Which examples come together, in which order.
 
@@ -41,7 +44,7 @@ struct BatchesOptions {
   std::int64_t bucket = 512;  ///< so many examples (0: all) are sorted by length before they are cut into batches;
                               ///< 1 leaves the order alone
   bool shuffle = true;        ///< another order for each epoch; without, nothing is random
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;     ///< of the orders, the sampling, and the generators that batches are made with
   /// Class-balanced sampling: the label of each example, or empty. An epoch still has as many examples as there are,
   /// but equally many of each label (one off at most): frequent ones are chosen from at random, rare ones are repeated,
   /// each example as often as the others of its label (one off at most).
@@ -71,8 +74,8 @@ class BatchPlan {
   /// labels that are not one for each example or that are balanced without shuffling.
   BatchPlan(Lengths lengths, BatchesOptions options);
 
-  const Lengths& lengths() const { return lengths_; }
-  const BatchesOptions& options() const { return options_; }
+  const Lengths& lengths() const { return lengths_; }         ///< as given
+  const BatchesOptions& options() const { return options_; }  ///< as given
   /// The batches of an epoch, whole.
   std::vector<std::vector<std::int64_t>> epoch(std::int64_t epoch) const;
   /// A rank's part of a batch, in the batch's order.
@@ -101,6 +104,7 @@ struct BatchPosition {
 
 /// "epoch 3, batch 17, example 0, width 0, fingerprint 123…", and back. Throws Error(argument) for another text.
 std::string to_string(const BatchPosition& position);
+/// The position that to_string() wrote. Throws Error(argument) for another text.
 BatchPosition parse_batch_position(std::string_view text);
 
 }  // namespace data

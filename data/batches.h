@@ -17,6 +17,7 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace data {
 
+/// Which sentences come together in which order: for token_batches().
 struct BatchOptions {
   std::int64_t tokens = 2048;  ///< at most so many rows in a batch; a longer sentence has a batch of its own
   std::optional<std::uint64_t> shuffle_seed = {};  ///< without one, nothing is random
@@ -33,28 +34,30 @@ std::vector<std::vector<std::int64_t>> token_batches(std::span<const std::int64_
 
 /// An example that was left out, and what was wrong with it.
 struct SkippedExample {
-  std::int64_t example;
-  std::string reason;
+  std::int64_t example;  ///< its number
+  std::string reason;    ///< the error's text
 };
 
 /// Batches without their type, of which Batches<Batch> is made.
 class BatchQueue {
  public:
-  using Item = std::shared_ptr<void>;
+  using Item = std::shared_ptr<void>;  ///< a batch, whatever it is
+  /// From the numbers of the examples to their batch, with a generator of the batch's own.
   using Make = std::function<Item(std::span<const std::int64_t> numbers, Generator& generator)>;
 
+  /// What follows is described in Batches, which has the same functions.
   BatchQueue(Lengths lengths, Make make, const BatchesOptions& options);
   ~BatchQueue();
   BatchQueue(BatchQueue&&) noexcept;
   BatchQueue& operator=(BatchQueue&&) noexcept;
 
-  Item next();
-  const std::vector<std::int64_t>& numbers() const;
-  std::int64_t steps() const;
-  std::int64_t steps_of_epochs(std::int64_t epochs) const;
-  BatchPosition position() const;
-  void restore(const BatchPosition& position);
-  std::vector<SkippedExample> skipped() const;
+  Item next();                                              ///< see Batches::next()
+  const std::vector<std::int64_t>& numbers() const;         ///< see Batches::numbers()
+  std::int64_t steps() const;                               ///< see Batches::steps()
+  std::int64_t steps_of_epochs(std::int64_t epochs) const;  ///< see Batches::steps_of_epochs()
+  BatchPosition position() const;                           ///< see Batches::position()
+  void restore(const BatchPosition& position);              ///< see Batches::restore()
+  std::vector<SkippedExample> skipped() const;              ///< see Batches::skipped()
 
  private:
   struct State;
@@ -152,7 +155,7 @@ class Batches {
     Batches* batches_;
     std::int64_t epoch_;
   };
-  Epoch epoch() { return Epoch(*this); }
+  Epoch epoch() { return Epoch(*this); }  ///< for the loop over the batches of an epoch
 
  private:
   BatchQueue queue_;
@@ -161,13 +164,15 @@ class Batches {
 /// What a function makes of numbers, with or without a generator.
 template <class Make>
 struct MadeBatch {
-  using type = std::invoke_result_t<const Make&, std::span<const std::int64_t>>;
+  using type = std::invoke_result_t<const Make&, std::span<const std::int64_t>>;  ///< without a generator
 };
+/// With a generator.
 template <class Make>
 requires std::is_invocable_v<const Make&, std::span<const std::int64_t>, Generator&> struct MadeBatch<Make> {
-  using type = std::invoke_result_t<const Make&, std::span<const std::int64_t>, Generator&>;
+  using type = std::invoke_result_t<const Make&, std::span<const std::int64_t>, Generator&>;  ///< with one
 };
 
+/// The type of the batches is that which the function gives.
 template <class Make>
 Batches(Lengths, Make, BatchesOptions) -> Batches<typename MadeBatch<Make>::type>;
 

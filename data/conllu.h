@@ -23,13 +23,14 @@ struct Sentence {
 
 /// The sentences of a file.
 struct Corpus {
-  std::string name;  ///< the file's path
-  std::vector<Sentence> sentences;
-  std::vector<std::string> notes;  ///< "file:line: …": what the file has that its format does not allow but was read
+  std::string name;                 ///< the file's path
+  std::vector<Sentence> sentences;  ///< in the order of the file
+  std::vector<std::string> notes;   ///< "file:line: …": what the file has that its format does not allow but was read
 
-  std::int64_t word_count() const;
+  std::int64_t word_count() const;  ///< of all sentences
 };
 
+/// What a file may lack.
 struct ConlluOptions {
   bool untagged = false;  ///< whether the tag may be "_"
 };

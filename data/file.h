@@ -27,6 +27,7 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
+  /// More bytes of the file. Throws Error(io) where they cannot be written.
   void write(const void* bytes, std::size_t count);
   void write(std::string_view bytes) { write(bytes.data(), bytes.size()); }
   /// Puts the file into its place. Nothing may be written afterwards.
@@ -50,7 +51,7 @@ class InputFile {
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return path_; }  ///< as given
   /// False for pipes and devices, whose size nobody knows.
   bool is_regular() const { return regular_; }
   /// Bytes of a regular file.
@@ -73,7 +74,7 @@ std::string read_file(const std::string& path, std::uint64_t limit = std::uint64
 /// Writes a whole file through an AtomicFile.
 void write_file(const std::string& path, std::string_view bytes);
 
-/// Removes what AtomicFiles of killed processes have left in a directory (`….tmp.<number>.<number>`), whatever the
+/// Removes what AtomicFiles of killed processes have left in a directory (`NAME.tmp.123.4`), whatever the
 /// target, and returns how many there were. Files that someone is writing to stay.
 std::int64_t remove_abandoned_files(const std::string& directory);
 

@@ -22,6 +22,7 @@ struct FrameBatch {
   std::vector<std::int64_t> utterances;  ///< their numbers
 };
 
+/// How FrameBatches cuts and reads.
 struct FrameBatchOptions {
   std::int64_t batch = 32;  ///< utterances in a batch
   std::int64_t crop = 0;    ///< a random stretch of so many frames of each, all of a shorter one; 0: whole utterances
@@ -61,9 +62,10 @@ class FrameBatches {
   /// Goes on with the batch at that position. Throws Error(argument) where it belongs to other data or other options.
   void restore(const BatchPosition& position);
 
+  /// An utterance that was left out, and why.
   struct Skipped {
-    std::int64_t utterance;
-    std::string reason;
+    std::int64_t utterance;  ///< its number
+    std::string reason;      ///< the error's text
   };
   /// With skip_bad: what was left out so far, each once.
   std::vector<Skipped> skipped() const;

@@ -23,12 +23,13 @@ namespace data {
 /// testdata.json and mapping.json may be missing. What else lies in the folder is left alone (HW04's has the programs
 /// that made the features, three TorchScript modules).
 struct Hw04Folder {
-  std::int64_t n_mels = 40;
+  std::int64_t n_mels = 40;  ///< features of a frame
   SpeakerData
       data;  ///< split "train": metadata.json; split "test", speaker −1: testdata.json; with path, name and frames
   std::vector<std::string> skipped = {};  ///< "path: what is wrong", with skip_bad
 };
 
+/// What becomes of bad utterances.
 struct Hw04Options {
   bool skip_bad = false;  ///< leave utterances out that have no file or no frames instead of throwing
 };

@@ -9,6 +9,7 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace data {
 
+/// How long a line may be.
 struct JsonLinesOptions {
   std::int64_t longest_line = std::int64_t{1} << 24;  ///< bytes
   std::int64_t deepest = 100;                         ///< objects and lists within one another
@@ -25,6 +26,7 @@ struct JsonLinesOptions {
 /// field that is missing or of another type.
 class JsonLinesReader {
  public:
+  /// Opens a file.
   explicit JsonLinesReader(const std::string& path, const JsonLinesOptions& options = {});
   /// Of text in memory, which must outlive the reader; `name` is what messages call it.
   JsonLinesReader(std::string_view text, const std::string& name, const JsonLinesOptions& options = {});
@@ -43,16 +45,16 @@ class JsonLinesReader {
   std::vector<std::string> fields() const;
   /// Whether there is such a field and it is not null.
   bool has(std::string_view field) const;
-  const std::string& text(std::string_view field) const;
+  const std::string& text(std::string_view field) const;  ///< a string
   /// An integer of 64 bits; 3.0 is none.
   std::int64_t integer(std::string_view field) const;
   /// A number, integers too.
   double number(std::string_view field) const;
-  bool boolean(std::string_view field) const;
+  bool boolean(std::string_view field) const;  ///< true or false
   /// Lists; `"tokens"[2]` in messages is the third element.
   std::vector<std::string> texts(std::string_view field) const;
-  std::vector<std::int64_t> integers(std::string_view field) const;
-  std::vector<double> numbers(std::string_view field) const;
+  std::vector<std::int64_t> integers(std::string_view field) const;  ///< a list of integers
+  std::vector<double> numbers(std::string_view field) const;         ///< a list of numbers
   /// Any field as JSON text.
   std::string json(std::string_view field) const;
 

@@ -20,7 +20,7 @@ struct Utterance {
 /// Utterances and the names of their speakers.
 struct SpeakerData {
   std::vector<std::string> speakers = {};  ///< by number
-  std::vector<Utterance> utterances = {};
+  std::vector<Utterance> utterances = {};  ///< by number
 };
 
 /// Reads a tab-separated table with a header line that has at least `path` (relative to the table's directory) and

@@ -20,6 +20,7 @@ struct Packed {
   Segments segments;  ///< one for each example
 };
 
+/// What is put around each sequence.
 struct PackOptions {
   std::optional<std::int64_t> begin = {};  ///< an id before each sequence
   std::optional<std::int64_t> end = {};    ///< an id after each

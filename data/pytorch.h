@@ -25,7 +25,19 @@ struct PytorchNode;
 /// shared: tensors that were views of one storage still are.
 class PytorchValue {
  public:
-  enum class Kind : std::uint8_t { none, boolean, integer, real, string, bytes, tensor, tuple, list, dict };
+  /// What a value is in Python.
+  enum class Kind : std::uint8_t {
+    none,     ///< None
+    boolean,  ///< bool
+    integer,  ///< int
+    real,     ///< float
+    string,   ///< str
+    bytes,    ///< bytes
+    tensor,   ///< torch.Tensor
+    tuple,    ///< tuple
+    list,     ///< list
+    dict,     ///< dict
+  };
 
   /// None.
   PytorchValue() = default;
@@ -33,19 +45,19 @@ class PytorchValue {
   PytorchValue(std::shared_ptr<const PytorchDocument> document, std::uint32_t node)
       : document_(std::move(document)), node_(node) {}
 
-  Kind kind() const;
-  bool is_none() const { return kind() == Kind::none; }
+  Kind kind() const;                                     ///< which of the others may be asked
+  bool is_none() const { return kind() == Kind::none; }  ///< whether it is None
 
   // Each of these throws Error(argument), which names both kinds, where the value is of another kind.
 
-  bool boolean() const;
-  std::int64_t integer() const;
+  bool boolean() const;          ///< True or False
+  std::int64_t integer() const;  ///< an int of 64 bits
   /// A float, or an int as one.
   double real() const;
   /// UTF-8.
   std::string_view string() const;
-  std::string_view bytes() const;
-  Tensor tensor() const;
+  std::string_view bytes() const;  ///< as they are
+  Tensor tensor() const;           ///< without a copy
 
   /// How many elements a list or tuple has, or entries a dict.
   std::size_t size() const;
@@ -53,7 +65,7 @@ class PytorchValue {
   PytorchValue element(std::size_t index) const;
   /// The key and the value of a dict's entry, in the order of the file. Throw Error(index) beyond its end.
   PytorchValue key(std::size_t index) const;
-  PytorchValue value(std::size_t index) const;
+  PytorchValue value(std::size_t index) const;  ///< the value of entry `index`
   /// The value that a dict has under this string, if there is one. Takes time in proportion to the dict's size.
   std::optional<PytorchValue> find(std::string_view key) const;
   /// The same; throws Error(argument) where there is none.

@@ -11,9 +11,10 @@ namespace data {
 // Splits of anything that can be numbered, as lists of numbers: functions of seed and arguments alone, the same on
 // every platform. All lists are ascending; who wants another order shuffles.
 
+/// How split() divides.
 struct SplitOptions {
   std::vector<double> fractions = {0.8, 0.1, 0.1};  ///< of each part; positive, together 1
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;                           ///< of the choice
   /// One for each example, or empty. The parts then have each label in the proportion of the whole, as near as whole
   /// examples allow (less than one off), and the first part has at least one of each.
   std::span<const std::int64_t> labels = {};
@@ -32,23 +33,25 @@ struct SplitOptions {
 /// and for labels or groups that are not one for each example.
 std::vector<std::vector<std::int64_t>> split(std::int64_t count, const SplitOptions& options = {});
 
+/// How k_folds() divides.
 struct FoldOptions {
-  std::int64_t folds = 5;
-  std::uint64_t seed = 0;
+  std::int64_t folds = 5;                     ///< k, at least 2
+  std::uint64_t seed = 0;                     ///< of the choice
   std::span<const std::int64_t> labels = {};  ///< as in SplitOptions
-  std::span<const std::int64_t> groups = {};
+  std::span<const std::int64_t> groups = {};  ///< likewise
 };
 
 /// One of k ways to hold a k-th part out.
 struct Fold {
-  std::vector<std::int64_t> training;
-  std::vector<std::int64_t> held_out;
+  std::vector<std::int64_t> training;  ///< numbers of examples, ascending
+  std::vector<std::int64_t> held_out;  ///< likewise
 };
 
 /// k folds for cross-validation: each example is held out in exactly one of them. Throws Error(argument) as split()
 /// does, for fewer than 2 folds, and for fewer examples (or groups) than folds.
 std::vector<Fold> k_folds(std::int64_t count, const FoldOptions& options = {});
 
+/// How much hold_out() holds out.
 struct HoldOutOptions {
   double fraction = 0.1;   ///< of the examples, at least 0 and below 1
   std::uint64_t seed = 0;  ///< of the choice

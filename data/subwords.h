@@ -13,19 +13,22 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace data {
 
+/// How pieces are found.
 enum class SubwordModel : std::uint8_t {
   unigram,  ///< Kudo 2018: pieces with probabilities; has sampling
   bpe       ///< byte pair encoding, Sennrich et al. 2016
 };
 
+/// What train() makes of a text.
 struct SubwordOptions {
-  std::int64_t size = 8000;  ///< entries, roles and characters included; unigram may find fewer
-  SubwordModel model = SubwordModel::unigram;
+  std::int64_t size = 8000;                    ///< entries, roles and characters included; unigram may find fewer
+  SubwordModel model = SubwordModel::unigram;  ///< how pieces are found
   double coverage = 0.9995;  ///< of the characters of the text; rarer ones become unknown (or bytes); in (0, 1]
   bool bytes = false;        ///< spell characters that are not covered as bytes, of which each is an entry
   std::vector<std::string> roles = {};  ///< entries that text cannot collide with: "mask", "separator", …
 };
 
+/// How one of several segmentations is drawn (Kudo 2018).
 struct SubwordSampleOptions {
   std::int64_t best = 64;  ///< segmentations among which one is drawn
   double alpha = 0.2;  ///< with probabilities ∝ P(segmentation)^alpha: 0: equal ones; large: nearly always the best
@@ -56,9 +59,10 @@ class Subwords {
   const std::string& bytes() const;
   /// The same as text (base64), for metadata that has to be UTF-8; parse() reads it and throws Error(io).
   std::string text() const;
+  /// What text() wrote; `name` is what messages call it. Throws Error(io).
   static Subwords parse(std::string_view text, std::string_view name);
 
-  std::int64_t size() const;
+  std::int64_t size() const;  ///< all entries, roles included: what an Embedding needs as its size
   /// The piece with a number: "▁saw", "<padding>", … Throws Error(index).
   const std::string& piece(std::int64_t id) const;
   /// The entry with a role, "padding", "unknown", "begin", "end" or one of SubwordOptions::roles, or nothing.

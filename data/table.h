@@ -16,15 +16,17 @@ namespace data {
 // Tables as people have them: CSV and TSV, whole or row by row. All errors of files are Error(io)
 // `file:line: column "name": …`; what they quote of the file is short and without control characters.
 
+/// How fields are written.
 enum class TableFormat : std::uint8_t {
   by_name,  ///< csv for a file whose name ends in .csv, else tsv
   csv,      ///< RFC 4180: fields between commas; one in quotation marks may hold commas, line ends, and "" for a mark
   tsv       ///< fields between tabs, as they are: a quotation mark is a character like any other
 };
 
+/// How a table is read, and how large it may be.
 struct TableOptions {
-  TableFormat format = TableFormat::by_name;
-  bool header = true;  ///< the first line has the names of the columns
+  TableFormat format = TableFormat::by_name;  ///< how fields are written
+  bool header = true;                         ///< the first line has the names of the columns
   /// Without a header: the names of the columns, all of them. With one: names that it must have.
   std::vector<std::string> columns = {};
   char separator = 0;                                    ///< between fields; 0: the format's (CSV also has ';')
@@ -35,7 +37,7 @@ struct TableOptions {
 
 /// What all rows of a table share: what messages call the file, and the names of the columns.
 struct TableHead {
-  std::string name = {};
+  std::string name = {};                  ///< the path, or what text in memory is called
   std::vector<std::string> columns = {};  ///< empty where nothing names them
   StringMap<std::int64_t> numbers = {};   ///< of the columns, by name
   std::int64_t count = 0;                 ///< of the columns
@@ -49,7 +51,7 @@ class TableRow {
            std::int64_t line)
       : head_(&head), text_(text), begin_(begin), ends_(ends), line_(line) {}
 
-  std::int64_t size() const { return static_cast<std::int64_t>(ends_.size()); }
+  std::int64_t size() const { return static_cast<std::int64_t>(ends_.size()); }  ///< fields
   /// The line of the file on which the row begins, from 1.
   std::int64_t line() const { return line_; }
 
@@ -57,8 +59,8 @@ class TableRow {
   std::string_view text(std::int64_t column) const;
   /// A field by the name of its column. Throws Error(argument), which lists the names, for one that no column has.
   std::string_view text(std::string_view column) const { return text(number_of(column)); }
-  std::string_view operator[](std::int64_t column) const { return text(column); }
-  std::string_view operator[](std::string_view column) const { return text(column); }
+  std::string_view operator[](std::int64_t column) const { return text(column); }      ///< text(column)
+  std::string_view operator[](std::string_view column) const { return text(column); }  ///< text(column)
 
   /// A field as an integer; spaces around it do not matter. Throws Error(io) for anything else (1.0 too) and for
   /// integers beyond 64 bits.
@@ -93,6 +95,7 @@ class TableRow {
 /// Error(argument) for options that contradict each other.
 class TableReader {
  public:
+  /// Opens a file, and reads its header.
   explicit TableReader(const std::string& path, const TableOptions& options = {});
   /// Of text in memory, which must outlive the reader; `name` is what messages call it.
   TableReader(std::string_view text, const std::string& name, const TableOptions& options = {});
@@ -120,22 +123,25 @@ class Table {
   /// All rows that are left in a reader.
   explicit Table(TableReader reader);
 
-  std::int64_t size() const { return static_cast<std::int64_t>(lines_.size()); }
-  bool empty() const { return lines_.empty(); }
+  std::int64_t size() const { return static_cast<std::int64_t>(lines_.size()); }  ///< rows, without the header
+  bool empty() const { return lines_.empty(); }                                   ///< no rows
   /// A row; valid as long as the table. Throws Error(index).
   TableRow operator[](std::int64_t row) const;
+  /// Their names; empty where nothing names them.
   const std::vector<std::string>& columns() const { return head_->columns; }
-  bool has_column(std::string_view name) const { return head_->numbers.contains(name); }
+  bool has_column(std::string_view name) const { return head_->numbers.contains(name); }  ///< whether one has that name
 
   /// A column, whole.
   template <class Column>
   std::vector<std::string> texts(const Column& column) const {
     return gather<std::string>([&](const TableRow& row) { return std::string(row.text(column)); });
   }
+  /// A column of integers; throws as TableRow::integer().
   template <class Column>
   std::vector<std::int64_t> integers(const Column& column) const {
     return gather<std::int64_t>([&](const TableRow& row) { return row.integer(column); });
   }
+  /// A column of numbers; throws as TableRow::number().
   template <class Column>
   std::vector<double> numbers(const Column& column) const {
     return gather<double>([&](const TableRow& row) { return row.number(column); });

@@ -19,6 +19,7 @@ namespace data {
 /// What TaggingBatch::tags says for a word without a tag: the number that cross_entropy ignores by default.
 inline constexpr std::int64_t no_tag = -100;
 
+/// Which words and characters are kept.
 struct TaggingVocabularyOptions {
   std::int64_t minimum_word_count = 2;  ///< rarer words count as unknown, so that the unknown entry learns something
   std::int64_t minimum_character_count = 1;  ///< likewise for characters
@@ -40,6 +41,7 @@ struct TaggingVocabularies {
 
   /// words.txt, characters.txt and tags.txt in a directory, which is made if need be.
   void save(const std::string& directory) const;
+  /// Reads what save() wrote. Throws Error(io).
   static TaggingVocabularies load(const std::string& directory);
 };
 
@@ -61,8 +63,8 @@ class TaggingCorpus {
   /// tags are not as many as its words.
   TaggingCorpus(const Corpus& corpus, const TaggingVocabularies& vocabularies);
 
-  std::int64_t sentence_count() const { return static_cast<std::int64_t>(lengths_.size()); }
-  std::int64_t word_count() const { return static_cast<std::int64_t>(words_.size()); }
+  std::int64_t sentence_count() const { return static_cast<std::int64_t>(lengths_.size()); }  ///< all of them
+  std::int64_t word_count() const { return static_cast<std::int64_t>(words_.size()); }        ///< in all sentences
   /// Words that the vocabulary does not have (repeats included).
   std::int64_t unknown_count() const { return unknown_count_; }
   /// Words of each sentence.
@@ -86,6 +88,7 @@ class TaggingCorpus {
 /// Refers to the corpus, which must outlive it.
 class TaggingBatches {
  public:
+  /// Throws Error(argument) as token_batches().
   TaggingBatches(const TaggingCorpus& corpus, const BatchOptions& options)
       : corpus_(&corpus), sentences_(token_batches(corpus.lengths(), options)) {}
 
@@ -104,8 +107,8 @@ class TaggingBatches {
     std::size_t position_;
   };
 
-  std::size_t size() const { return sentences_.size(); }
-  TaggingBatch operator[](std::size_t i) const { return corpus_->batch(sentences_[i]); }
+  std::size_t size() const { return sentences_.size(); }                                  ///< how many batches
+  TaggingBatch operator[](std::size_t i) const { return corpus_->batch(sentences_[i]); }  ///< made anew with each call
   Iterator begin() const { return {*this, 0}; }
   Iterator end() const { return {*this, size()}; }
 

@@ -10,6 +10,7 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace data {
 
+/// How a long text is cut.
 struct TextStreamOptions {
   std::int64_t streams = 32;  ///< parts of the text that are read side by side, all ranks together
   std::int64_t steps = 64;    ///< rows of each stream in a block: how far gradients go back

@@ -10,6 +10,7 @@ namespace data {
 // Speaker verification: does this utterance come from that speaker? A trial is accepted when its score is at least a
 // threshold; each threshold misses some target trials and takes some others for targets (false alarms).
 
+/// A question of speaker verification.
 struct Trial {
   std::string enrolment;  ///< the utterance (or speaker) that is known
   std::string test;       ///< the utterance that is asked about
@@ -27,6 +28,7 @@ std::vector<Trial> read_trials(const std::string& path);
 /// or trials all of one kind.
 double equal_error_rate(std::span<const double> scores, const std::vector<bool>& is_target);
 
+/// What misses and false alarms cost in min_detection_cost().
 struct DetectionCostOptions {
   double p_target = 0.01;  ///< how probable a target is; in (0, 1)
   double c_miss = 1.0;     ///< what a miss costs

@@ -16,17 +16,18 @@ namespace data {
 /// Counts words (or characters, or tags), for a Vocabulary.
 class Counter {
  public:
-  void add(std::string_view word, std::int64_t times = 1);
-  std::int64_t count(std::string_view word) const;  ///< 0 for a word never added
-  std::int64_t total() const { return total_; }     ///< all words added, repeats included
+  void add(std::string_view word, std::int64_t times = 1);  ///< counts a word `times` more
+  std::int64_t count(std::string_view word) const;          ///< 0 for a word never added
+  std::int64_t total() const { return total_; }             ///< all words added, repeats included
   std::int64_t size() const { return static_cast<std::int64_t>(counts_.size()); }  ///< different words
-  const StringMap<std::int64_t>& counts() const { return counts_; }
+  const StringMap<std::int64_t>& counts() const { return counts_; }                ///< of each word, in no order
 
  private:
   StringMap<std::int64_t> counts_;
   std::int64_t total_ = 0;
 };
 
+/// Which words a Vocabulary keeps, and which roles it has beside them.
 struct VocabularyOptions {
   std::int64_t minimum_count = 1;       ///< words counted less often are left out
   bool unknown = true;                  ///< has an entry that stands for all words that are not in it
@@ -68,6 +69,7 @@ class Vocabulary {
   std::int64_t id(std::string_view word) const;
   /// The number of a word, or nothing.
   std::optional<std::int64_t> find(std::string_view word) const;
+  /// Whether there is such a word; roles are none.
   bool contains(std::string_view word) const { return find(word).has_value(); }
   /// id() of each word.
   std::vector<std::int64_t> ids(const std::vector<std::string>& words) const;
@@ -76,11 +78,12 @@ class Vocabulary {
   /// word() of each number.
   std::vector<std::string> words(std::span<const std::int64_t> ids) const;
 
+  /// Stands for words that are not here.
   std::optional<std::int64_t> unknown_id() const { return find_role("unknown"); }
-  std::optional<std::int64_t> padding_id() const { return find_role("padding"); }
-  std::optional<std::int64_t> begin_id() const { return find_role("begin"); }
-  std::optional<std::int64_t> end_id() const { return find_role("end"); }
-  std::optional<std::int64_t> mask_id() const { return find_role("mask"); }
+  std::optional<std::int64_t> padding_id() const { return find_role("padding"); }  ///< fills up
+  std::optional<std::int64_t> begin_id() const { return find_role("begin"); }      ///< stands before a sequence
+  std::optional<std::int64_t> end_id() const { return find_role("end"); }          ///< stands behind a sequence
+  std::optional<std::int64_t> mask_id() const { return find_role("mask"); }        ///< stands for what is to be guessed
   /// The number of the entry with a role, "padding", "unknown", "begin", "end", "mask" or a name of one's own, or
   /// nothing.
   std::optional<std::int64_t> find_role(std::string_view role) const;
@@ -91,7 +94,7 @@ class Vocabulary {
   /// Whether the entry with that number is no word but has a role.
   bool is_role(std::int64_t id) const { return id >= 0 && id < role_count(); }
 
-  /// One entry a line in the order of ids; in words, \\ \t \n \r stand for these characters. The entries with a role
+  /// One entry a line in the order of ids; in words, `\\ \t \n \r` stand for these characters. The entries with a role
   /// are the lines "\padding", "\unknown", "\begin", "\end", "\mask" and "\special name".
   std::string text() const;
   /// The vocabulary that text() wrote. Throws Error(io) "name:line: …" for an empty or repeated entry, a bad escape,
@@ -100,6 +103,7 @@ class Vocabulary {
 
   /// Writes text() to a file, all of it or nothing.
   void save(const std::string& path) const;
+  /// Reads what save() wrote. Throws Error(io), as parse() with the path as name.
   static Vocabulary load(const std::string& path);
 
   friend bool operator==(const Vocabulary& a, const Vocabulary& b) {

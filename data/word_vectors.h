@@ -10,6 +10,7 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace data {
 
+/// What is done for words that the file does not have.
 struct WordVectorOptions {
   /// A word of the vocabulary that the file does not have gets the vector of its lower-case form, if there is one.
   bool lower_case = false;

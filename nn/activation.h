@@ -6,7 +6,18 @@ namespace saw {
 namespace [[gnu::visibility("default")]] nn {
 
 /// Nonlinearities by name, for options of layers.
-enum class Activation { identity, relu, leaky_relu, elu, gelu, gelu_tanh, silu, tanh, sigmoid, softplus };
+enum class Activation {
+  identity,    ///< x
+  relu,        ///< max(x, 0)
+  leaky_relu,  ///< x above 0, else 0.01·x
+  elu,         ///< x above 0, else eˣ − 1
+  gelu,        ///< x·Φ(x)
+  gelu_tanh,   ///< gelu by its approximation with tanh
+  silu,        ///< x·σ(x)
+  tanh,        ///< (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)
+  sigmoid,     ///< 1 / (1 + e⁻ˣ)
+  softplus,    ///< log(1 + eˣ)
+};
 
 /// "relu", "gelu_tanh", …
 const char* to_string(Activation activation);

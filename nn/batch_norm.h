@@ -5,8 +5,9 @@
 namespace saw {
 namespace [[gnu::visibility("default")]] nn {
 
+/// Options of BatchNorm1d; the defaults are PyTorch's.
 struct BatchNorm1dOptions {
-  double epsilon = 1e-5;
+  double epsilon = 1e-5;  ///< ε, added to the variance
   double momentum = 0.1;  ///< the share of the newest batch in the running statistics
   bool affine = true;     ///< weight and bias, or neither
 };
@@ -28,11 +29,11 @@ class BatchNorm1d : public Module {
   /// nothing.
   Tensor forward(const Tensor& x) const;
 
-  const Tensor& weight;  ///< undefined without affine
-  const Tensor& bias;    ///< undefined without affine
-  const Tensor& running_mean;
-  const Tensor& running_var;
-  const Tensor& num_batches_tracked;
+  const Tensor& weight;               ///< undefined without affine
+  const Tensor& bias;                 ///< undefined without affine
+  const Tensor& running_mean;         ///< (channels)
+  const Tensor& running_var;          ///< (channels), unbiased
+  const Tensor& num_batches_tracked;  ///< () int64: training forwards so far
 
  private:
   double epsilon_, momentum_;

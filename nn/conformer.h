@@ -31,16 +31,17 @@ enum class ConformerNorm {
   group,  ///< over all channels and frames of an utterance: GroupNorm with one group
 };
 
+/// What a Conformer is made of, block by block.
 struct ConformerOptions {
-  std::int64_t width = 0;  ///< of the frames; must be given
-  std::int64_t heads = 0;  ///< must be given, and divide width
-  std::int64_t layers = 1;
+  std::int64_t width = 0;          ///< of the frames; must be given
+  std::int64_t heads = 0;          ///< must be given, and divide width
+  std::int64_t layers = 1;         ///< how many blocks
   std::int64_t feed_forward = -1;  ///< hidden width of the feed-forward nets; −1: 4·width
   std::int64_t kernel = 31;        ///< of the depthwise convolution; an even one reaches one frame further ahead
-  double dropout = 0.1;
-  ConformerPositions positions = ConformerPositions::relative;
-  ConformerNorm norm = ConformerNorm::batch;
-  bool convolution_first = false;  ///< convolution before attention
+  double dropout = 0.1;            ///< on attention weights, hidden units, and what each part of a block adds
+  ConformerPositions positions = ConformerPositions::relative;  ///< how attention learns of positions
+  ConformerNorm norm = ConformerNorm::batch;                    ///< behind the depthwise convolution
+  bool convolution_first = false;                               ///< convolution before attention
   /// Which frames see which. For streaming, a window with right = 0, and causal_convolution.
   AttentionOptions attention = AttentionOptions::full();
   bool causal_convolution = false;  ///< the depthwise convolution looks back only
@@ -49,11 +50,11 @@ struct ConformerOptions {
   /// comparing with torchaudio.
   bool torchaudio_padding = false;
 
-  // The encoders of the paper's table 1 (Gulati et al. 2020). Its 10.3, 30.7 and 118.8 million parameters count the
-  // subsampling and the transducer's decoder too; in the blocks themselves lie 8.1, 25.4 and 107.5 million.
+  /// The small encoder of the paper's table 1 (Gulati et al. 2020). Its 10.3 million parameters (medium: 30.7, large:
+  /// 118.8) count the subsampling and the transducer's decoder too; in the blocks lie 8.1, 25.4 and 107.5 million.
   static ConformerOptions small() { return {.width = 144, .heads = 4, .layers = 16, .kernel = 32}; }
-  static ConformerOptions medium() { return {.width = 256, .heads = 4, .layers = 16, .kernel = 32}; }
-  static ConformerOptions large() { return {.width = 512, .heads = 8, .layers = 17, .kernel = 32}; }
+  static ConformerOptions medium() { return {.width = 256, .heads = 4, .layers = 16, .kernel = 32}; }  ///< see small()
+  static ConformerOptions large() { return {.width = 512, .heads = 8, .layers = 17, .kernel = 32}; }   ///< see small()
   /// What torchaudio.models.Conformer(width, heads, feed_forward, layers, kernel, dropout) builds.
   static ConformerOptions torchaudio(std::int64_t width, std::int64_t heads, std::int64_t feed_forward,
                                      std::int64_t layers, std::int64_t kernel, double dropout = 0.0);
@@ -64,8 +65,9 @@ struct ConformerOptions {
 /// LayerNorm → Linear → Swish → Dropout → Linear → Dropout, over single frames: (N, width) → (N, width).
 class ConformerFeedForward : public Module {
  public:
+  /// Throws Error(argument) for sizes below 1 and a dropout outside [0, 1].
   ConformerFeedForward(std::int64_t width, std::int64_t hidden, double dropout);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  ///< (N, width) → (N, width)
 
  private:
   Sequential& sequential_;
@@ -77,8 +79,9 @@ class ConformerConvolution : public Module {
  public:
   using Options = ConformerOptions;
 
+  /// Throws Error(argument) for options that do not fit.
   explicit ConformerConvolution(const ConformerOptions& options);
-  Tensor forward(const Tensor& x, const Segments& segments) const;
+  Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
 
  private:
   /// The places in torchaudio's sequence that have parameters.
@@ -109,7 +112,7 @@ class ConformerLayer : public Module {
   /// Throws Error(argument) for options that do not fit.
   explicit ConformerLayer(const ConformerOptions& options);
 
-  Tensor forward(const Tensor& x, const Segments& segments) const;
+  Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
   /// With torchaudio_padding: x has all frames of a padded batch, `valid` says how many of each segment are real.
   Tensor forward_padded(const Tensor& x, const Segments& segments, const Segments& valid) const;
   /// What this layer's attention looks at for input x, in one segment: (heads, T, T).
@@ -143,7 +146,7 @@ class Conformer : public Module {
   /// Throws Error(argument) for options that do not fit.
   explicit Conformer(const ConformerOptions& options);
 
-  Tensor forward(const Tensor& x, const Segments& segments) const;
+  Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
   /// What each layer's attention looks at in one segment: layers × (heads, T, T). No gradient; call it after eval(),
   /// for in training batch norm takes note of the frames.
   TensorList attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const;

@@ -24,7 +24,7 @@ class ConvolutionSubsampling : public Module {
   /// Throws Error(argument) for fewer than 7 features or a width below 1.
   ConvolutionSubsampling(std::int64_t features, std::int64_t width);
 
-  Sequences forward(const Tensor& x, const Segments& segments) const;
+  Sequences forward(const Tensor& x, const Segments& segments) const;  ///< (N, features) → (N', width)
   /// The segments of the result of forward.
   Segments output_segments(const Segments& segments) const;
 
@@ -51,10 +51,11 @@ class ConvolutionSubsampling : public Module {
   Output& out_;
 };
 
+/// What goes into a ConformerEncoder, and its blocks.
 struct ConformerEncoderOptions {
-  std::int64_t features = 80;  ///< of the frames that come in
-  bool subsampling = true;     ///< a quarter of the frames; else a Linear, and every frame stays
-  ConformerOptions conformer = {};
+  std::int64_t features = 80;       ///< of the frames that come in
+  bool subsampling = true;          ///< a quarter of the frames; else a Linear, and every frame stays
+  ConformerOptions conformer = {};  ///< the blocks, and the dropout before them
 };
 
 /// The encoder of Gulati et al. 2020: convolutional subsampling (10 ms → 40 ms) and a linear map to the width, dropout,
@@ -66,7 +67,7 @@ class ConformerEncoder : public Module {
   /// Throws Error(argument) for options that do not fit.
   explicit ConformerEncoder(const ConformerEncoderOptions& options);
 
-  Sequences forward(const Tensor& x, const Segments& segments) const;
+  Sequences forward(const Tensor& x, const Segments& segments) const;  ///< (N, features) → (N', width)
   /// The segments of the result of forward.
   Segments output_segments(const Segments& segments) const;
 

@@ -15,12 +15,12 @@ class DepthwiseConv1d : public Module {
   /// Throws Error(argument) for sizes below 1. Of the options `groups` has no meaning here.
   DepthwiseConv1d(std::int64_t channels, std::int64_t kernel, const Conv1dOptions& options = {});
 
-  Tensor forward(const Tensor& x, const Segments& segments) const;
+  Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, channels) → (N', channels)
   /// The segments of the result of forward.
   Segments output_segments(const Segments& segments) const;
 
-  const Tensor& weight;
-  const Tensor& bias;  ///< undefined without one
+  const Tensor& weight;  ///< (channels, 1, kernel)
+  const Tensor& bias;    ///< undefined without one
 
  private:
   saw::Conv1dOptions options_;

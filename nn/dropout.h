@@ -12,7 +12,7 @@ class Dropout : public Module {
   /// Throws Error(argument) unless p is in [0, 1].
   explicit Dropout(double probability);
 
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const;  ///< of any shape, which stays; x itself where nothing happens
 
  private:
   double probability_;

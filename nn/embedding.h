@@ -5,6 +5,7 @@
 namespace saw {
 namespace [[gnu::visibility("default")]] nn {
 
+/// Options of Embedding.
 struct EmbeddingOptions {
   /// A row that stays as it is: zero at first, and it gets no gradient. −1: none.
   std::int64_t padding_index = -1;
@@ -26,7 +27,7 @@ class Embedding : public Module {
   /// Throws Error(index) for an id outside 0 … count − 1.
   Tensor forward(const Tensor& ids) const;
 
-  const Tensor& weight;
+  const Tensor& weight;  ///< (count, width)
 
  private:
   Tensor look_up_sparsely(const Tensor& ids) const;

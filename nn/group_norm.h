@@ -6,9 +6,10 @@
 namespace saw {
 namespace [[gnu::visibility("default")]] nn {
 
+/// Options of GroupNorm; the defaults are PyTorch's.
 struct GroupNormOptions {
-  double epsilon = 1e-5;
-  bool affine = true;  ///< weight and bias, or neither
+  double epsilon = 1e-5;  ///< ε, added to the variance
+  bool affine = true;     ///< weight and bias, or neither
 };
 
 /// (x − mean) / √(variance + ε) · weight + bias with mean and biased variance over all rows of a segment and
@@ -21,7 +22,7 @@ class GroupNorm : public Module {
   /// Throws Error(argument) for sizes below 1, groups that do not divide the channels, or a negative epsilon.
   GroupNorm(std::int64_t groups, std::int64_t channels, const GroupNormOptions& options = {});
 
-  Tensor forward(const Tensor& x, const Segments& segments) const;
+  Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, channels) → (N, channels)
 
   const Tensor& weight;  ///< undefined without affine
   const Tensor& bias;    ///< undefined without affine

@@ -5,6 +5,7 @@
 namespace saw {
 namespace [[gnu::visibility("default")]] nn {
 
+/// Scale and margin of AdditiveMarginSoftmax and AngularMarginSoftmax.
 struct MarginSoftmaxOptions {
   double scale = 30.0;   ///< s: cosines are multiplied by it
   double margin = 0.35;  ///< m: what the own class must be ahead by; radians in AngularMarginSoftmax
@@ -23,7 +24,7 @@ class MarginSoftmax : public Module {
   /// Throws Error(index) for a label that is no class.
   Tensor loss(const Tensor& x, const Tensor& labels) const;
 
-  const Tensor& weight;
+  const Tensor& weight;  ///< (classes, width)
 
  protected:
   /// Throws Error(argument) for sizes below 1, a scale that is not positive, a margin outside 0 … largest_margin.
@@ -33,7 +34,7 @@ class MarginSoftmax : public Module {
   /// What stands in for the cosine (N) of the own class.
   virtual Tensor with_margin(const Tensor& cosine) const = 0;
 
-  MarginSoftmaxOptions options_;
+  MarginSoftmaxOptions options_;  ///< as given, checked
 
  private:
   Tensor cosines(const Tensor& x) const;
@@ -46,6 +47,7 @@ class MarginSoftmax : public Module {
 ///   Tensor speaker = argmax(classifier.forward(embedding));
 class AdditiveMarginSoftmax : public MarginSoftmax {
  public:
+  /// Throws Error(argument) as MarginSoftmax; a margin is at most 2.
   AdditiveMarginSoftmax(std::int64_t width, std::int64_t classes, const MarginSoftmaxOptions& options = {});
 
  private:
@@ -56,6 +58,7 @@ class AdditiveMarginSoftmax : public MarginSoftmax {
 /// θ = π − m, where cos(θ + m) would rise again, cos θ − m · sin m goes on downwards.
 class AngularMarginSoftmax : public MarginSoftmax {
  public:
+  /// Throws Error(argument) as MarginSoftmax; a margin is at most π/2.
   AngularMarginSoftmax(std::int64_t width, std::int64_t classes,
                        const MarginSoftmaxOptions& options = {.scale = 30.0, .margin = 0.2});
 

@@ -84,6 +84,7 @@ class Module {
   /// A copy of state_dict() with memory of its own: what "keep the best weights" needs.
   StateDict snapshot() const;
 
+  /// Where a state and the model differ; both empty when all went well.
   struct Unmatched {
     std::vector<std::string> missing;     ///< names of the model that the state does not have
     std::vector<std::string> unexpected;  ///< names of the state that the model does not have
@@ -115,8 +116,8 @@ class Module {
   /// Switches layers that act differently in training (dropout), here and in all modules below. Gradients are no part
   /// of this: NoGradGuard stops recording.
   void train(bool training = true);
-  void eval() { train(false); }
-  bool is_training() const { return training_; }
+  void eval() { train(false); }                   ///< train(false)
+  bool is_training() const { return training_; }  ///< whether train() or eval() came last; at first true
 
   // ---- the tree ----
 
@@ -187,8 +188,8 @@ class Module {
     return reference;
   }
 
-  // Braces have no type for the function above to find. These take them for the module's Options, behind up to three
-  // other arguments.
+  /// Braces have no type for the function above to find. These take them for the module's Options, behind up to three
+  /// other arguments.
   template <class M>
   M& child(const std::string& name, const typename M::Options& options) {
     return child<M, const typename M::Options&>(name, options);

@@ -23,7 +23,7 @@ namespace [[gnu::visibility("default")]] nn {
 template <class M = Module>
 class ModuleDict : public Module {
  public:
-  using Entry = std::pair<std::string, M*>;
+  using Entry = std::pair<std::string, M*>;  ///< a name and its module
 
   /// Makes the module `name` from these arguments. Throws Error(argument) for a name that is taken or not allowed.
   template <class N = M, class... Arguments>
@@ -56,12 +56,13 @@ class ModuleDict : public Module {
     for (const Entry& entry : entries_) names += (names.empty() ? "" : ", ") + entry.first;
     throw Error(ErrorKind::argument, "ModuleDict: there is no module \"" + name + "\"; expected one of: " + names);
   }
+  /// Whether there is a module of that name.
   bool contains(const std::string& name) const {
     for (const Entry& entry : entries_)
       if (entry.first == name) return true;
     return false;
   }
-  std::size_t size() const { return entries_.size(); }
+  std::size_t size() const { return entries_.size(); }  ///< how many modules
   typename std::vector<Entry>::const_iterator begin() const { return entries_.begin(); }
   typename std::vector<Entry>::const_iterator end() const { return entries_.end(); }
 

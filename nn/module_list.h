@@ -41,8 +41,8 @@ class ModuleList : public Module {
     return keep(child<N>(next_name(), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c), options));
   }
 
-  std::size_t size() const { return modules_.size(); }
-  M& operator[](std::size_t i) const { return *modules_[i]; }
+  std::size_t size() const { return modules_.size(); }         ///< how many modules
+  M& operator[](std::size_t i) const { return *modules_[i]; }  ///< the i-th, unchecked
 
   class Iterator {
    public:

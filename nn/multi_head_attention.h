@@ -13,6 +13,7 @@
 namespace saw {
 namespace [[gnu::visibility("default")]] nn {
 
+/// What MultiHeadAttention looks at, and how; the defaults are PyTorch's.
 struct MultiHeadAttentionOptions {
   double dropout = 0.0;           ///< on the attention weights, in training
   bool bias = true;               ///< of all four projections

@@ -13,13 +13,13 @@ namespace [[gnu::visibility("default")]] nn {
 /// The mean over the frames: (N, width) → (B, width).
 class MeanPooling : public Module {
  public:
-  Tensor forward(const Tensor& x, const Segments& segments) const;
+  Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (B, width)
 };
 
 /// The largest value of each channel: (N, width) → (B, width).
 class MaxPooling : public Module {
  public:
-  Tensor forward(const Tensor& x, const Segments& segments) const;
+  Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (B, width)
 };
 
 /// Mean and standard deviation side by side (Snyder et al. 2017, x-vectors): (N, width) → (B, 2·width). The variance is
@@ -29,7 +29,7 @@ class StatisticsPooling : public Module {
  public:
   /// Throws Error(argument) unless epsilon is positive.
   explicit StatisticsPooling(double epsilon = 1e-6);
-  Tensor forward(const Tensor& x, const Segments& segments) const;
+  Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (B, 2·width)
 
  private:
   double epsilon_;
@@ -45,7 +45,7 @@ class SelfAttentionPooling : public Module {
  public:
   /// Throws Error(argument) for a width below 1.
   explicit SelfAttentionPooling(std::int64_t width);
-  Tensor forward(const Tensor& x, const Segments& segments) const;
+  Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (B, width)
   /// The weights a (N) themselves, for looking at. No gradient.
   Tensor weights(const Tensor& x, const Segments& segments) const;
 

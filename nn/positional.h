@@ -41,7 +41,7 @@ class LearnedPositions : public Module {
   /// the table.
   Tensor forward(const Tensor& x, const Segments& segments, const std::vector<std::int64_t>& offsets = {}) const;
 
-  const Tensor& weight;
+  const Tensor& weight;  ///< (positions, width)
 };
 
 }  // namespace nn

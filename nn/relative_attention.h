@@ -15,6 +15,7 @@ namespace [[gnu::visibility("default")]] nn {
 /// tells past (k > 0) from future. Throws Error(argument) for a length below 1.
 Tensor relative_positions(std::int64_t length, std::int64_t width, DType dtype = float32);
 
+/// What RelativeMultiHeadAttention looks at, and how.
 struct RelativeMultiHeadAttentionOptions {
   double dropout = 0.0;  ///< on the attention weights, in training
   bool bias = true;      ///< of the projections of queries, keys, values and of the output; that of positions has none

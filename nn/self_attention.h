@@ -20,13 +20,14 @@ enum class AttentionNormalisation {
   relu,     ///< α'_ij = max(α_ij, 0): the weights of a row need not add up to 1
 };
 
+/// What SelfAttention computes scores, weights and widths by.
 struct SelfAttentionOptions {
-  std::int64_t key_width = -1;    ///< of q and k; −1: the width of the input
-  std::int64_t value_width = -1;  ///< of v, and so of the output; −1: the width of the input
-  bool bias = false;              ///< of the three projections
-  bool scale = false;             ///< divide the scores by √key_width
-  AttentionScore score = AttentionScore::dot_product;
-  AttentionNormalisation normalisation = AttentionNormalisation::softmax;
+  std::int64_t key_width = -1;                         ///< of q and k; −1: the width of the input
+  std::int64_t value_width = -1;                       ///< of v, and so of the output; −1: the width of the input
+  bool bias = false;                                   ///< of the three projections
+  bool scale = false;                                  ///< divide the scores by √key_width
+  AttentionScore score = AttentionScore::dot_product;  ///< how scores are computed
+  AttentionNormalisation normalisation = AttentionNormalisation::softmax;  ///< how they become weights
   bool divide_by_length =
       false;  ///< α' / L, L the length of the sequence: keeps relu's sums bounded (Wortsman et al. 2023)
 };
@@ -52,10 +53,12 @@ class SelfAttention : public Module {
   /// The rows of x (Nq, width) ask keys and values that were projected before; (Nq, value_width).
   Tensor attend(const Tensor& x, const Segments& segments, const KeysAndValues& memory) const;
 
+  /// An output, and how it came about.
   struct Result {
     Tensor output;       ///< (N, value_width)
     TensorList weights;  ///< for each segment α' (T, T): row i says where position i looks
   };
+  /// forward(), with the weights to look at: all score matrices exist at once.
   Result forward_with_weights(const Tensor& x, const Segments& segments) const;
 
  private:

@@ -8,8 +8,8 @@ namespace [[gnu::visibility("default")]] nn {
 
 /// Rows and where their sequences lie, from modules that change how many rows there are.
 struct Sequences {
-  Tensor rows;
-  Segments segments;
+  Tensor rows;        ///< (N, …)
+  Segments segments;  ///< of these rows
 };
 
 }  // namespace nn

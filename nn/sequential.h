@@ -69,7 +69,7 @@ class Sequential : public Module {
   /// The segments of the result of forward(x, segments).
   Segments output_segments(const Segments& segments) const;
 
-  std::size_t size() const { return steps_.size(); }
+  std::size_t size() const { return steps_.size(); }  ///< how many modules
   /// The i-th module. Throws Error(argument) for one that is not there.
   Module& operator[](std::size_t i) const;
   /// The i-th module as what it is: `net.get<nn::Linear>(0).weight`. Throws Error(argument) when it is another.

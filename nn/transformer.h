@@ -13,13 +13,14 @@
 namespace saw {
 namespace [[gnu::visibility("default")]] nn {
 
+/// What a TransformerEncoder is made of; the defaults are PyTorch's where it has any.
 struct TransformerOptions {
-  std::int64_t width = 0;  ///< of the rows; must be given
-  std::int64_t heads = 0;  ///< must be given, and divide width
-  std::int64_t layers = 1;
-  std::int64_t feed_forward = -1;  ///< hidden width of the feed-forward nets; −1: 4·width
-  double dropout = 0.1;            ///< on attention weights, hidden units, and what each sublayer adds
-  Activation activation = Activation::relu;
+  std::int64_t width = 0;                    ///< of the rows; must be given
+  std::int64_t heads = 0;                    ///< must be given, and divide width
+  std::int64_t layers = 1;                   ///< how many
+  std::int64_t feed_forward = -1;            ///< hidden width of the feed-forward nets; −1: 4·width
+  double dropout = 0.1;                      ///< on attention weights, hidden units, and what each sublayer adds
+  Activation activation = Activation::relu;  ///< between the two maps of the feed-forward nets
   /// Normalise what goes into each sublayer instead of what comes out (Xiong et al. 2020): deep encoders learn without
   /// warm-up.
   bool pre_norm = false;
@@ -44,7 +45,7 @@ class TransformerEncoderLayer : public Module {
   /// Throws Error(argument) for options that do not fit.
   explicit TransformerEncoderLayer(const TransformerOptions& options);
 
-  Tensor forward(const Tensor& x, const Segments& segments) const;
+  Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
   /// What this layer's attention looks at for input x, in one segment: (heads, T, T).
   Tensor attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const;
 
@@ -74,7 +75,7 @@ class TransformerEncoder : public Module {
   explicit TransformerEncoder(const TransformerOptions& options);
 
   /// x (N, width) keeps its shape.
-  Tensor forward(const Tensor& x, const Segments& segments) const;
+  Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
   /// What each layer's attention looks at in one segment: layers × (heads, T, T). No gradient.
   TensorList attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const;
 

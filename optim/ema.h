@@ -11,6 +11,7 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace optim {
 
+/// Options of ExponentialMovingAverage.
 struct ExponentialMovingAverageOptions {
   double decay = 0.999;  ///< d
   bool warm_up =
@@ -58,6 +59,7 @@ class ExponentialMovingAverage {
   std::int64_t update_count() const { return updates_; }
   /// Exchanges the values of parameters and averages; a second call puts them back.
   void swap();
+  /// swap() for the duration of a scope: `const auto averaged = ema.applied();`.
   [[nodiscard]] Applied applied() { return Applied(*this); }
   /// Overwrites the parameters with the averages. Throws Error(argument) while they are swapped.
   void copy_to_parameters();

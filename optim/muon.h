@@ -15,15 +15,16 @@ enum class MuonScale {
   match_rms_adamw,  ///< 0.2 · √max(rows, columns): steps as large as AdamW's (Liu et al. 2025)
 };
 
+/// Options of Muon; the defaults are PyTorch's.
 struct MuonOptions {
-  double learning_rate = 1e-3;
-  double weight_decay = 0.1;  ///< of its own: p ← (1 − learning_rate · weight_decay) p
-  double momentum = 0.95;
-  bool nesterov = true;
+  double learning_rate = 1e-3;  ///< of matrices whose singular values are all about 1
+  double weight_decay = 0.1;    ///< of its own: p ← (1 − learning_rate · weight_decay) p
+  double momentum = 0.95;       ///< how much of B a step keeps
+  bool nesterov = true;         ///< looks ahead along the momentum
   std::array<double, 3> ns_coefficients = {3.4445, -4.7750, 2.0315};  ///< a, b, c
   double epsilon = 1e-7;                                              ///< the smallest norm that is divided by
-  std::int64_t ns_steps = 5;
-  MuonScale scale = MuonScale::original;
+  std::int64_t ns_steps = 5;                                          ///< times the polynomial is applied, 0 to 99
+  MuonScale scale = MuonScale::original;                              ///< what the learning rate is multiplied by
 };
 
 /// Muon (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024), for matrices: the step is the
@@ -43,7 +44,9 @@ struct MuonOptions {
 /// throws Error(autograd) for a sparse gradient.
 class Muon : public Optimizer {
  public:
+  /// All parameters with the same options.
   explicit Muon(const Parameters& parameters, const MuonOptions& options = {});
+  /// Groups of parameters with options of their own.
   explicit Muon(const std::vector<ParameterGroup<MuonOptions>>& groups);
 
  private:

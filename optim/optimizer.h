@@ -40,8 +40,8 @@ class Optimizer {
   /// Calls of step() so far, over all runs when the state was loaded.
   std::int64_t step_count() const { return step_count_; }
 
-  std::size_t group_count() const { return learning_rates_.size(); }
-  double learning_rate(std::size_t group = 0) const;
+  std::size_t group_count() const { return learning_rates_.size(); }  ///< at least 1
+  double learning_rate(std::size_t group = 0) const;  ///< of a group; throws Error(argument) where there is none
   /// The rate of all groups. Throws Error(argument) for a negative or infinite one.
   void set_learning_rate(double learning_rate);
   void set_learning_rate(std::size_t group, double learning_rate);
@@ -61,23 +61,26 @@ class Optimizer {
  protected:
   /// A range of elements of one parameter, with its gradient and its state in the order in which it was declared.
   struct Piece {
-    std::size_t group;
-    double learning_rate;
-    std::int64_t step;  ///< 1 when the parameter is updated for the first time
-    std::int64_t size;
-    DType dtype;
-    const void* gradient;
-    void* parameter;
+    std::size_t group;           ///< whose options hold
+    double learning_rate;        ///< of the group, in this step
+    std::int64_t step;           ///< 1 when the parameter is updated for the first time
+    std::int64_t size;           ///< elements
+    DType dtype;                 ///< of gradient, parameter and state
+    const void* gradient;        ///< the first element's
+    void* parameter;             ///< the first element, to be changed
     std::array<void*, 3> state;  ///< null where the group has no such state
 
+    /// gradient, as the dtype's C++ type.
     template <class T>
     const T* gradient_as() const {
       return static_cast<const T*>(gradient);
     }
+    /// parameter, as the dtype's C++ type.
     template <class T>
     T* parameter_as() const {
       return static_cast<T*>(parameter);
     }
+    /// state[i], as the dtype's C++ type.
     template <class T>
     T* state_as(std::size_t i) const {
       return static_cast<T*>(state[i]);
@@ -86,18 +89,18 @@ class Optimizer {
 
   /// One parameter whole, for optimizers that look at matrices.
   struct Whole {
-    std::size_t group;
-    double learning_rate;
-    std::int64_t step;
-    Tensor gradient;
-    Tensor parameter;
+    std::size_t group;            ///< whose options hold
+    double learning_rate;         ///< of the group, in this step
+    std::int64_t step;            ///< 1 when the parameter is updated for the first time
+    Tensor gradient;              ///< of the parameter's shape
+    Tensor parameter;             ///< to be changed in place
     std::array<Tensor, 3> state;  ///< undefined where the group has no such state
   };
 
   /// A tensor per parameter, of its shape and dtype.
   struct StateTensor {
-    std::string name;  ///< empty: this group goes without
-    double initial = 0.0;
+    std::string name;      ///< empty: this group goes without
+    double initial = 0.0;  ///< of all its elements
   };
 
   explicit Optimizer(std::string name) : name_(std::move(name)) {}

@@ -22,10 +22,10 @@ class Parameters {
   Parameters(std::initializer_list<Tensor> tensors) : Parameters(TensorList(tensors)) {}
   Parameters(const StateDict& named);
 
-  std::size_t size() const { return tensors_.size(); }
-  bool empty() const { return tensors_.empty(); }
-  const Tensor& operator[](std::size_t i) const { return tensors_[i]; }
-  const TensorList& tensors() const { return tensors_; }
+  std::size_t size() const { return tensors_.size(); }                   ///< how many
+  bool empty() const { return tensors_.empty(); }                        ///< whether there are none
+  const Tensor& operator[](std::size_t i) const { return tensors_[i]; }  ///< the i-th, unchecked
+  const TensorList& tensors() const { return tensors_; }                 ///< in the order given
   /// The given names; "" where none was given.
   const std::vector<std::string>& names() const { return names_; }
   /// Puts `others` behind.
@@ -42,15 +42,15 @@ class Parameters {
 ///                      {.parameters = model.head.parameters(), .options = {.learning_rate = 1e-3}}});
 template <class Options>
 struct ParameterGroup {
-  Parameters parameters;
-  Options options = {};
+  Parameters parameters;  ///< of this group
+  Options options = {};   ///< for this group alone
 };
 
 /// Options for the parameters whose names fit a pattern (name_matches() in state_dict.h).
 template <class Options>
 struct PatternOptions {
-  std::string pattern;
-  Options options = {};
+  std::string pattern;   ///< "encoder.*", "*.bias"
+  Options options = {};  ///< for what fits
 };
 
 /// The parameters that fit no pattern, and then those of each pattern; what fits several belongs to the first. Throws

@@ -7,12 +7,13 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace optim {
 
+/// Options of SGD; the defaults are PyTorch's.
 struct SGDOptions {
-  double learning_rate = 1e-3;
-  double momentum = 0.0;
-  double dampening = 0.0;     ///< how much less than fully a gradient enters the momentum; not in the first step
-  double weight_decay = 0.0;  ///< added to the gradient: g + weight_decay · p
-  bool nesterov = false;
+  double learning_rate = 1e-3;  ///< how far a step goes along the (averaged) gradient
+  double momentum = 0.0;        ///< μ; 0: none is kept
+  double dampening = 0.0;       ///< how much less than fully a gradient enters the momentum; not in the first step
+  double weight_decay = 0.0;    ///< added to the gradient: g + weight_decay · p
+  bool nesterov = false;        ///< looks ahead along the momentum
 };
 
 /// Stochastic gradient descent (Robbins & Monro 1951). With momentum μ
@@ -25,7 +26,9 @@ struct SGDOptions {
 /// Error(argument) for Nesterov without momentum or with dampening.
 class SGD : public Optimizer {
  public:
+  /// All parameters with the same options.
   explicit SGD(const Parameters& parameters, const SGDOptions& options = {});
+  /// Groups of parameters with options of their own.
   explicit SGD(const std::vector<ParameterGroup<SGDOptions>>& groups);
 
  private:

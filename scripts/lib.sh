@@ -33,7 +33,7 @@ packages=(
 is_installed() {
   case $1 in
     g++) command -v g++ >/dev/null ;;
-    cmake | ccache) command -v "$1" >/dev/null ;;
+    cmake | ccache | doxygen | python3) command -v "$1" >/dev/null ;;
     ninja-build) command -v ninja >/dev/null ;;
     *) [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]] ;;
   esac

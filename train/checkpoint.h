@@ -14,9 +14,9 @@ namespace train {
 
 /// A moment of a training run: how many steps are done, the states by name, and notes, which are texts (UTF-8).
 struct Checkpoint {
-  std::int64_t step = 0;
-  States::Parts parts = {};
-  std::map<std::string, std::string> notes = {};
+  std::int64_t step = 0;                          ///< how many are done
+  States::Parts parts = {};                       ///< the states, by name
+  std::map<std::string, std::string> notes = {};  ///< texts, by name
 };
 
 /// Writes a checkpoint as one safetensors file (a tensor is called "<part>/<name>") with a checksum over all that is in
@@ -39,10 +39,10 @@ class CheckpointFolder {
   /// Of those written, the last `keep` stay (at least 1).
   explicit CheckpointFolder(std::string path, std::int64_t keep = 2);
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return path_; }  ///< as given
   /// The steps of the checkpoints that are there, ascending. They may be damaged.
   std::vector<std::int64_t> steps() const;
-  std::string file(std::int64_t step) const;
+  std::string file(std::int64_t step) const;  ///< the path of the checkpoint of a step, whether it is there or not
   /// Writes a checkpoint and removes what is older than the last `keep`, and what has a later step: it is of a run
   /// that was left behind when this one went back. Makes the folder if need be.
   void save(const Checkpoint& checkpoint) const;

@@ -8,6 +8,7 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace train {
 
+/// What is better, and how long it is waited for.
 struct EarlyStoppingOptions {
   optim::Better better = optim::Better::larger;  ///< of two values: an accuracy, or a loss
   std::int64_t patience = 0;  ///< stop after so many evaluations in a row that were no improvement; 0: never
@@ -26,6 +27,7 @@ struct EarlyStoppingOptions {
 /// NaN is never better. The constructor throws Error(argument) for options out of range.
 class EarlyStopping {
  public:
+  /// Throws Error(argument) for a negative patience, and a minimum_gain that is negative or not finite.
   explicit EarlyStopping(const EarlyStoppingOptions& options = {});
 
   /// Takes the value of an evaluation after `step`; whether it is the best so far.
@@ -34,7 +36,7 @@ class EarlyStopping {
   bool should_stop() const { return options_.patience > 0 && since_best_ >= options_.patience; }
   /// The best value, an infinity before the first; and its step, -1 before the first.
   double best() const { return best_; }
-  std::int64_t best_step() const { return best_step_; }
+  std::int64_t best_step() const { return best_step_; }  ///< see best()
   /// Evaluations since the best one.
   std::int64_t since_best() const { return since_best_; }
 

@@ -12,6 +12,7 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace train {
 
+/// What becomes of an event file of an earlier run.
 struct EventFileOptions {
   /// A file of an earlier run is emptied when the first event is written. Otherwise it is refused.
   bool replace = false;
@@ -65,26 +66,34 @@ class EventFile {
 
 /// A value of an event, as read_events() finds it; what does not belong to its kind stays empty.
 struct EventValue {
-  enum class Kind { scalar, text, histogram, image, other };
+  /// What kind of value it is.
+  enum class Kind {
+    scalar,     ///< has `scalar`
+    text,       ///< has `text`
+    histogram,  ///< has `histogram`
+    image,      ///< has `height`, `width` and `png`
+    other,      ///< nothing that EventFile writes
+  };
+  /// How often which values occurred.
   struct Histogram {
-    double low = 0.0, high = 0.0, count = 0.0, sum = 0.0, sum_of_squares = 0.0;
+    double low = 0.0, high = 0.0, count = 0.0, sum = 0.0, sum_of_squares = 0.0;  ///< of all values
     std::vector<double> limits = {}, counts = {};  ///< the upper end of each bucket, and what is in it
   };
-  Kind kind = Kind::other;
-  std::string tag = {};
-  float scalar = 0.0F;
-  std::string text = {};
-  Histogram histogram = {};
-  std::int64_t height = 0, width = 0;
-  std::string png = {};
+  Kind kind = Kind::other;             ///< which of the others is there
+  std::string tag = {};                ///< its name: "loss/train"
+  float scalar = 0.0F;                 ///< of a scalar
+  std::string text = {};               ///< of a text
+  Histogram histogram = {};            ///< of a histogram
+  std::int64_t height = 0, width = 0;  ///< of an image, in pixels
+  std::string png = {};                ///< of an image, its file
 };
 
 /// An event of an event file.
 struct Event {
-  double wall_time = 0.0;  ///< seconds since 1970
-  std::int64_t step = 0;
-  std::string file_version = {};  ///< of the first one alone: "brain.Event:2"
-  std::vector<EventValue> values = {};
+  double wall_time = 0.0;               ///< seconds since 1970
+  std::int64_t step = 0;                ///< of training
+  std::string file_version = {};        ///< of the first one alone: "brain.Event:2"
+  std::vector<EventValue> values = {};  ///< that it carries; none in the first one
 };
 
 /// All events of an event file, TensorBoard's own among them. Throws Error(io) "file: byte …: …" for a record that is

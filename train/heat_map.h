@@ -12,21 +12,23 @@ namespace train {
 
 /// An axis of a picture: names for all its cells, or numbers from `first` in steps of `step` per cell.
 struct Axis {
-  std::string label = {};
-  std::vector<std::string> names = {};
-  double first = 0.0, step = 1.0;
+  std::string label = {};               ///< what the axis shows, with its unit
+  std::vector<std::string> names = {};  ///< one for each cell; empty: numbers
+  double first = 0.0, step = 1.0;       ///< of numbered cells
 };
 
+/// From the smallest value to the largest.
 enum class ColourMap {
   fire,  ///< black, violet, orange, pale yellow; for spectra
   blue,  ///< white to dark blue; for counts
 };
 
+/// What stands around a heat map, and how it is drawn.
 struct HeatMapOptions {
-  std::string title = {};
-  Axis rows = {}, columns = {};
-  bool first_row_below = false;  ///< as frequencies are drawn; else as matrices are
-  ColourMap colours = ColourMap::fire;
+  std::string title = {};                     ///< above it; empty: none
+  Axis rows = {}, columns = {};               ///< what the rows and columns are
+  bool first_row_below = false;               ///< as frequencies are drawn; else as matrices are
+  ColourMap colours = ColourMap::fire;        ///< of the cells
   std::optional<double> low = {}, high = {};  ///< values of the two ends of the scale; default: those that occur
   std::int64_t width = 720, height = 280;     ///< of the cells, in pixels of the picture, about
 };

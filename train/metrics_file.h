@@ -15,6 +15,7 @@ namespace train {
 /// A value of a record: a number, a count or a text.
 using MetricValue = std::variant<double, std::int64_t, std::string>;
 
+/// What becomes of a file of an earlier run.
 struct MetricsFileOptions {
   /// A file of records of an earlier run is emptied when the first record is written. Otherwise it is refused.
   bool replace = false;

@@ -35,8 +35,8 @@ struct ModelFile {
   std::string model = {};                         ///< the architecture's name, as the program knows it
   std::map<std::string, Setting> options = {};    ///< widths and the like
   std::map<std::string, std::string> parts = {};  ///< vocabularies, sub-words, …: any bytes
-  StateDict weights = {};
-  std::string path = {};  ///< of the file it was read from; not saved
+  StateDict weights = {};                         ///< by the model's names
+  std::string path = {};                          ///< of the file it was read from; not saved
 
   // Errors are Error(io) and begin with the path.
 
@@ -44,9 +44,9 @@ struct ModelFile {
   void check_model(const std::vector<std::string>& known) const;
   /// An option. Throws for one that is not there or of another type.
   std::int64_t integer(const std::string& name) const;
-  double number(const std::string& name) const;  ///< an integer will do
-  bool flag(const std::string& name) const;
-  const std::string& text(const std::string& name) const;
+  double number(const std::string& name) const;            ///< an integer will do
+  bool flag(const std::string& name) const;                ///< an option; throws as integer() does
+  const std::string& text(const std::string& name) const;  ///< an option; throws as integer() does
   /// A part. Throws for one that is not there.
   const std::string& part(const std::string& name) const;
   /// "tagger/model.safetensors, words": what a parser calls the part in its errors.
@@ -73,7 +73,7 @@ ModelFile load_model(const std::string& path);
 
 /// What initialise_from() did, by names of tensors.
 struct Initialised {
-  std::vector<std::string> taken;
+  std::vector<std::string> taken;        ///< in both, and copied
   std::vector<std::string> other_shape;  ///< in both, but of other shapes or dtypes
   std::vector<std::string> missing;      ///< of the model, not in the file
   std::vector<std::string> unused;       ///< of the file, not in the model

@@ -8,8 +8,8 @@ namespace train {
 
 /// A path, and the option by which a person gave it: {"--metrics", "run.jsonl"}. An empty path was not given.
 struct NamedPath {
-  std::string option;
-  std::string path;
+  std::string option;  ///< as it is written, for messages
+  std::string path;    ///< as given
 };
 
 /// Whether two paths lead to one file: by the same name, through symbolic links, or as hard links. Neither has to

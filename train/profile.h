@@ -11,6 +11,7 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace train {
 
+/// What a Profile measures beside phases.
 struct ProfileOptions {
   bool ops = false;                      ///< also measures every op, forward and backward; costs about 0.2 µs an op
   bool trace = false;                    ///< keeps when everything happened, for save_trace()
@@ -19,9 +20,9 @@ struct ProfileOptions {
 
 /// Time measured under one name.
 struct ProfileRow {
-  std::string name;
-  double seconds = 0.0;  ///< without the phases inside it
-  std::int64_t calls = 0;
+  std::string name;        ///< of the phase or the op
+  double seconds = 0.0;    ///< without the phases inside it
+  std::int64_t calls = 0;  ///< how often
 };
 
 /// Where the time goes: seconds per phase of a training loop and, on request, per op.
@@ -42,6 +43,7 @@ struct ProfileRow {
 /// A profile and its phases belong to one thread.
 class Profile {
  public:
+  /// Begins to measure.
   explicit Profile(const ProfileOptions& options = {});
   ~Profile();
   Profile(const Profile&) = delete;
@@ -64,6 +66,7 @@ class Profile {
     std::size_t depth_ = 0;
     bool running_ = false;
   };
+  /// Measures until what it gives goes out of scope: `const auto phase = profile.phase("forward");`.
   Phase phase(std::string_view name) { return Phase(*this, name); }
 
   /// Since it was made or reset.

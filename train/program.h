@@ -24,8 +24,8 @@ namespace train {
 int run_program(const char* program, const std::function<void()>& body);
 
 /// A text as one line that can be shown on a terminal, whatever is in it: line ends become spaces, other control
-/// characters and what is not UTF-8 become \x1b, and of a text of more than `longest` bytes only the beginning and the
-/// end are there.
+/// characters and what is not UTF-8 become `\x1b`, and of a text of more than `longest` bytes only the beginning and
+/// the end are there.
 std::string printable(std::string_view text, std::size_t longest = 2000);
 
 /// Writes a line, printable() and whole, to standard output and flushes it. What cannot be written is lost: a report is

@@ -9,6 +9,7 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace train {
 
+/// What a Progress begins with and counts.
 struct ProgressOptions {
   std::int64_t done = 0;  ///< what an earlier run has done already; not part of the rate
   std::string unit = {};  ///< of advance(): "words" shows "10853 words/s"
@@ -31,7 +32,7 @@ class Progress {
 
   /// One more done, which has so many units; `note` stands behind the bar.
   void advance(std::string_view note = {}, std::int64_t units = 0);
-  void finish();
+  void finish();  ///< takes the bar away; also done at the end of its life
 
  private:
   void draw(std::string_view note);
@@ -45,13 +46,13 @@ class Progress {
 
 /// What a Progress draws.
 struct ProgressState {
-  std::string label = {};
-  std::int64_t done = 0, total = 1;
-  std::int64_t first = 0;  ///< where the measured time began
-  double seconds = 0.0;    ///< since then
-  std::int64_t units = 0;  ///< since then
-  std::string unit = {};
-  std::string note = {};
+  std::string label = {};            ///< before the bar
+  std::int64_t done = 0, total = 1;  ///< so many of so many
+  std::int64_t first = 0;            ///< where the measured time began
+  double seconds = 0.0;              ///< since then
+  std::int64_t units = 0;            ///< since then
+  std::string unit = {};             ///< what is counted a second: "words"
+  std::string note = {};             ///< behind the bar
 };
 
 /// The line of a bar, at most `width` characters wide: what does not fit is left out from the right, the bar last.
@@ -77,7 +78,7 @@ class EvaluationLine {
   EvaluationLine& duration(std::string_view name, double seconds);
   /// A word, where `holds`.
   EvaluationLine& mark(std::string_view word, bool holds = true);
-  std::string text() const { return text_; }
+  std::string text() const { return text_; }  ///< the line so far
 
  private:
   EvaluationLine& add(std::string_view name, std::string_view value);
@@ -89,6 +90,7 @@ class EvaluationLine {
 class Stopwatch {
  public:
   Stopwatch() : begin_(std::chrono::steady_clock::now()) {}
+  /// Since then, by a clock that is never set back.
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
 
  private:

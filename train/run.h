@@ -29,18 +29,19 @@ struct RunOptions {
   std::int64_t keep = 2;              ///< checkpoints that stay
   /// Options that change the arithmetic, with their values: {{"--seed", "1"}}. A run goes on only with the same.
   std::vector<std::pair<std::string, std::string>> arithmetic = {};
+  /// Receives the lines that the run has to say; by default train::say().
   std::function<void(const std::string&)> say = [](const std::string& line) { train::say(line); };
 };
 
 /// What the program knows about its training.
 struct RunPlan {
-  std::int64_t steps = 0;              ///< in all
-  std::int64_t evaluation_steps = 0;   ///< an evaluation after so many steps; 0: after epochs
-  std::int64_t evaluation_epochs = 1;  ///< an evaluation after so many epochs (finish_epoch())
-  std::string metric = {};             ///< that chooses the best weights; empty: the last are taken
-  optim::Better better = optim::Better::larger;
-  std::int64_t patience = 0;     ///< stop after so many evaluations without improvement; 0: never
-  double minimum_gain = 0.0;     ///< what counts as one
+  std::int64_t steps = 0;                        ///< in all
+  std::int64_t evaluation_steps = 0;             ///< an evaluation after so many steps; 0: after epochs
+  std::int64_t evaluation_epochs = 1;            ///< an evaluation after so many epochs (finish_epoch())
+  std::string metric = {};                       ///< that chooses the best weights; empty: the last are taken
+  optim::Better better = optim::Better::larger;  ///< which values of the metric are the better ones
+  std::int64_t patience = 0;                     ///< stop after so many evaluations without improvement; 0: never
+  double minimum_gain = 0.0;                     ///< what counts as one
   bool later_of_equals = false;  ///< of equally good weights the later ones are the best (patience does not count them)
   std::string loss = "loss";     ///< the value of a step that is watched for NaN and divergence
   double divergence = 10.0;  ///< stop when the loss, smoothed over some 50 steps, is so many times that of the first
@@ -53,6 +54,7 @@ struct RunObserver {
   std::string name = {};                              ///< "metrics"
   std::function<void(std::int64_t step)> began = {};  ///< the step from which the run goes on, 0 at the beginning:
                                                       ///< records of later steps will come again
+  /// A step was taken, an evaluation was made; `step` counts them from 1.
   std::function<void(std::int64_t step, const RunRecord&record)> stepped = {}, evaluated = {};
 };
 
@@ -96,12 +98,13 @@ class Run {
 
   /// Has a state saved and resumed; see States.
   void track(const std::string& name, State state);
+  /// The same for all that state_of() knows.
   template <class T>
   requires requires(T& thing) { state_of(thing); }
   void track(const std::string& name, T& thing) { track(name, state_of(thing)); }
   /// Architecture, options and parts that model.safetensors is to have beside the weights.
   void describe(ModelFile description);
-  void observe(RunObserver observer);
+  void observe(RunObserver observer);  ///< from now on, in the order of these calls
 
   /// To be called when all is tracked: takes the newest checkpoint that is whole and says "resumed at step S of T" (or
   /// that the run was finished before), or begins. Whether there was one. Throws Error(argument) where options of
@@ -130,14 +133,14 @@ class Run {
   /// signals end the program as they did before.
   void finish();
 
-  std::int64_t step() const;   ///< steps taken, over all starts of the program
-  std::int64_t steps() const;  ///< in all
-  std::int64_t epoch() const;  ///< epochs finished
-  double seconds() const;      ///< since resume(), and in the starts before up to their last checkpoints
-  double best() const;         ///< value of the metric at its best
-  std::int64_t best_step() const;
-  bool was_finished() const;   ///< before this start of the program
-  bool stopped_early() const;  ///< patience ran out
+  std::int64_t step() const;       ///< steps taken, over all starts of the program
+  std::int64_t steps() const;      ///< in all
+  std::int64_t epoch() const;      ///< epochs finished
+  double seconds() const;          ///< since resume(), and in the starts before up to their last checkpoints
+  double best() const;             ///< value of the metric at its best
+  std::int64_t best_step() const;  ///< when that was; −1 before the first evaluation
+  bool was_finished() const;       ///< before this start of the program
+  bool stopped_early() const;      ///< patience ran out
 
  private:
   struct Inside;

@@ -24,7 +24,7 @@ class RunFolder {
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return path_; }  ///< as given, without a slash at its end
   /// The path of a file in it.
   std::string file(std::string_view name) const;
   /// Whether the folder is still where it was. It is not after somebody removed or moved it.

@@ -36,8 +36,8 @@ std::string signal_name(int signal);
 class Stopped : public std::exception {
  public:
   explicit Stopped(int signal) : signal_(signal), text_("stopped by " + signal_name(signal)) {}
-  int signal() const noexcept { return signal_; }
-  int exit_status() const noexcept { return 128 + signal_; }
+  int signal() const noexcept { return signal_; }             ///< SIGINT, SIGTERM
+  int exit_status() const noexcept { return 128 + signal_; }  ///< 128 + signal
   const char* what() const noexcept override { return text_.c_str(); }
 
  private:

@@ -22,8 +22,8 @@ namespace train {
 
 /// How the state of one thing is taken, and given back to it.
 struct State {
-  std::function<StateDict()> save;
-  std::function<void(const StateDict&)> load;
+  std::function<StateDict()> save;             ///< what it is now; the tensors may share its memory
+  std::function<void(const StateDict&)> load;  ///< throws where it does not fit, and then changes nothing
 };
 
 /// What has state_dict() and load_state_dict(): modules, optimizers, schedules, averages, and types of one's own.
@@ -69,9 +69,9 @@ State state_of(T& thing) {
             thing.restore(std::bit_cast<Position>(numbers));
           }};
 }
-State state_of(std::int64_t& value);
-State state_of(double& value);
-State state_of(std::string& text);  ///< any bytes
+State state_of(std::int64_t& value);  ///< one number
+State state_of(double& value);        ///< one number, to the bit
+State state_of(std::string& text);    ///< any bytes
 State state_of(std::vector<double>& values);
 State state_of(std::vector<std::int64_t>& values);
 
@@ -87,15 +87,16 @@ State state_of(std::vector<std::int64_t>& values);
 /// Gradients are no state: states are taken between steps.
 class States {
  public:
-  using Parts = std::map<std::string, StateDict>;
+  using Parts = std::map<std::string, StateDict>;  ///< states by the names under which they are tracked
 
   /// Throws Error(argument) for a name that is there already, is empty or has a slash.
   void track(const std::string& name, State state);
+  /// The same for all that state_of() knows.
   template <class T>
   requires requires(T& thing) { state_of(thing); }
   void track(const std::string& name, T& thing) { track(name, state_of(thing)); }
 
-  bool contains(const std::string& name) const;
+  bool contains(const std::string& name) const;  ///< whether something is tracked under that name
   /// All states. A model's values share memory with it: write them before it changes.
   Parts save() const;
   /// Gives all states back, in the order of track(). Throws Error(argument) that lists the names that are missing or

@@ -22,8 +22,9 @@ enum class ErrorKind {
 /// module's forward ends with the path of the innermost module: `…; in encoder.layers.3.linear1`.
 class Error : public std::runtime_error {
  public:
+  /// Adds the path of the module that this thread is in, cleans the text of control characters, and shortens it.
   Error(ErrorKind kind, const std::string& message);
-  ErrorKind kind() const noexcept { return kind_; }
+  ErrorKind kind() const noexcept { return kind_; }  ///< for code that reacts to it
 
  private:
   ErrorKind kind_;

@@ -36,14 +36,15 @@ void deallocate(void* memory, std::size_t bytes) noexcept;
 template <class T>
 class Scratch {
  public:
+  /// `count` elements. Throws Error(memory) as allocate().
   explicit Scratch(std::size_t count)
       : bytes_(count * sizeof(T)), memory_(static_cast<T*>(allocate(count * sizeof(T)))), count_(count) {}
   ~Scratch() { deallocate(memory_, bytes_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  T* data() { return memory_; }
-  T& operator[](std::size_t i) { return memory_[i]; }
-  std::size_t size() const { return count_; }
+  T* data() { return memory_; }                        ///< 64-byte aligned; uninitialised in release builds
+  T& operator[](std::size_t i) { return memory_[i]; }  ///< element i, unchecked
+  std::size_t size() const { return count_; }          ///< elements, not bytes
 
  private:
   std::size_t bytes_;

@@ -18,6 +18,7 @@ concept Arithmetic =
 /// tensor's dtype.
 class Number {
  public:
+  /// Throws Error(dtype) for an unsigned number that int64 cannot hold.
   template <Arithmetic T>
   Number(T value) {
     if constexpr (std::floating_point<T>) {

@@ -13,10 +13,12 @@ std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low
 /// Copying it copies its future. Save seed() and position() to resume exactly.
 class Generator {
  public:
+  /// Begins with stream `position` of the seed.
   explicit Generator(std::uint64_t seed = 0, std::uint64_t position = 0) : seed_(seed), position_(position) {}
 
-  std::uint64_t seed() const { return seed_; }
-  std::uint64_t position() const { return position_; }
+  std::uint64_t seed() const { return seed_; }          ///< what it was seeded with
+  std::uint64_t position() const { return position_; }  ///< the number of the next stream
+  /// Seeds it anew: the next stream is number 0.
   void seed(std::uint64_t seed) {
     seed_ = seed;
     position_ = 0;
@@ -32,11 +34,13 @@ class Generator {
 /// One stream of numbers: word(i), uniform(i), normal(i) are functions of i.
 class RandomStream {
  public:
+  /// Stream number `stream` of a seed; takes nothing from any generator.
   RandomStream(std::uint64_t seed, std::uint64_t stream) : seed_(seed), stream_(stream) {}
+  /// The next stream of a generator.
   explicit RandomStream(Generator& generator) : RandomStream(generator.seed(), generator.next_stream()) {}
 
-  std::uint64_t seed() const { return seed_; }
-  std::uint64_t stream() const { return stream_; }
+  std::uint64_t seed() const { return seed_; }      ///< of the generator it came from
+  std::uint64_t stream() const { return stream_; }  ///< its number
   /// The four words of block `block`: elements 4·block … 4·block+3 of a 32-bit stream.
   std::array<std::uint32_t, 4> block(std::uint64_t block) const { return philox(seed_, block, stream_); }
   std::uint64_t word(std::uint64_t i) const;                                         ///< 64 random bits
@@ -58,6 +62,7 @@ void manual_seed(std::uint64_t seed);
 /// Replaces this thread's default_generator() for a scope.
 class GeneratorGuard {
  public:
+  /// Draws come from a copy of this one.
   explicit GeneratorGuard(Generator generator);
   ~GeneratorGuard();
   GeneratorGuard(const GeneratorGuard&) = delete;

@@ -24,14 +24,17 @@ class Segments {
   /// One segment that owns all rows.
   static Segments single(std::int64_t rows);
 
-  std::int64_t count() const { return static_cast<std::int64_t>(offsets_->size()) - 1; }
-  std::int64_t rows() const { return offsets_->back(); }
+  std::int64_t count() const { return static_cast<std::int64_t>(offsets_->size()) - 1; }  ///< how many segments: B
+  std::int64_t rows() const { return offsets_->back(); }  ///< how many rows they own together: N
+  /// The first row of a segment, unchecked.
   std::int64_t begin(std::int64_t segment) const { return (*offsets_)[static_cast<std::size_t>(segment)]; }
+  /// One past the last row of a segment, unchecked.
   std::int64_t end(std::int64_t segment) const { return (*offsets_)[static_cast<std::size_t>(segment) + 1]; }
+  /// How many rows a segment owns.
   std::int64_t length(std::int64_t segment) const { return end(segment) - begin(segment); }
-  std::int64_t max_length() const;
-  std::span<const std::int64_t> offsets() const { return *offsets_; }
-  std::vector<std::int64_t> lengths() const;
+  std::int64_t max_length() const;                                     ///< of the longest; 0 where there is none
+  std::span<const std::int64_t> offsets() const { return *offsets_; }  ///< 0 = o₀, …, o_B
+  std::vector<std::int64_t> lengths() const;                           ///< of all segments
   /// For every row the number of its segment; (N).
   std::vector<std::int64_t> segment_of_row() const;
 

@@ -14,31 +14,33 @@ namespace [[gnu::visibility("default")]] saw {
 /// so that making a view or a result asks nothing of the heap.
 class Shape {
  public:
-  static constexpr std::size_t max_rank = 8;
+  static constexpr std::size_t max_rank = 8;  ///< dimensions that a tensor has at most
   using value_type = std::int64_t;
 
   constexpr Shape() = default;
+  /// From sizes in braces. Throws Error(argument) for more than max_rank.
   Shape(std::initializer_list<std::int64_t> sizes) : Shape(std::span(sizes.begin(), sizes.size())) {}
+  /// From a vector. Throws Error(argument) for more than max_rank entries.
   Shape(const std::vector<std::int64_t>& sizes) : Shape(std::span(sizes)) {}
   /// Throws Error(argument) for more than max_rank entries.
   explicit Shape(std::span<const std::int64_t> sizes);
   /// `rank` entries of value `fill`.
   static Shape filled(std::size_t rank, std::int64_t fill);
 
-  std::size_t size() const { return rank_; }
-  bool empty() const { return rank_ == 0; }
-  std::int64_t operator[](std::size_t i) const { return sizes_[i]; }
-  std::int64_t& operator[](std::size_t i) { return sizes_[i]; }
-  std::int64_t back() const { return sizes_[rank_ - 1]; }
-  std::int64_t& back() { return sizes_[rank_ - 1]; }
+  std::size_t size() const { return rank_; }                          ///< how many entries: the rank
+  bool empty() const { return rank_ == 0; }                           ///< rank 0, as a scalar's
+  std::int64_t operator[](std::size_t i) const { return sizes_[i]; }  ///< entry i, unchecked
+  std::int64_t& operator[](std::size_t i) { return sizes_[i]; }       ///< entry i, to be changed
+  std::int64_t back() const { return sizes_[rank_ - 1]; }             ///< the last entry, unchecked
+  std::int64_t& back() { return sizes_[rank_ - 1]; }                  ///< the last entry, to be changed
   const std::int64_t* begin() const { return sizes_.data(); }
   const std::int64_t* end() const { return sizes_.data() + rank_; }
   std::int64_t* begin() { return sizes_.data(); }
   std::int64_t* end() { return sizes_.data() + rank_; }
 
-  void push_back(std::int64_t size);
-  void insert(std::size_t position, std::int64_t size);
-  void erase(std::size_t position);
+  void push_back(std::int64_t size);                     ///< at the end; throws Error(argument) beyond max_rank
+  void insert(std::size_t position, std::int64_t size);  ///< before `position`; throws Error(argument) beyond max_rank
+  void erase(std::size_t position);                      ///< the entry at `position`, unchecked
 
   /// The product of all entries; 1 for rank 0.
   std::int64_t numel() const;

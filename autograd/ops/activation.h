@@ -6,7 +6,7 @@ namespace [[gnu::visibility("default")]] saw {
 
 // Activation functions, elementwise; shape and dtype are kept. They throw Error(dtype) for int64 and bool.
 
-Tensor tanh(const Tensor& x);
+Tensor tanh(const Tensor& x);         ///< (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)
 Tensor sigmoid(const Tensor& x);      ///< 1 / (1 + e⁻ˣ)
 Tensor log_sigmoid(const Tensor& x);  ///< log(1 / (1 + e⁻ˣ)), without overflow
 Tensor relu(const Tensor& x);         ///< max(x, 0), NaN stays; gradient 0 at 0
@@ -17,7 +17,11 @@ Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
 Tensor prelu(const Tensor& x, const Tensor& weight);
 /// x where x > 0, else alpha·(eˣ − 1) (Clevert et al. 2015). Throws Error(argument) for a negative alpha.
 Tensor elu(const Tensor& x, double alpha = 1.0);
-enum class GeluKind { erf, tanh };
+/// How gelu() is computed.
+enum class GeluKind {
+  erf,   ///< exactly, by the error function
+  tanh,  ///< by the approximation with tanh, as in GPT-2
+};
 /// x·Φ(x) (Hendrycks & Gimpel 2016); `tanh` is the approximation 0.5x(1 + tanh(√(2/π)(x + 0.044715x³))).
 Tensor gelu(const Tensor& x, GeluKind kind = GeluKind::erf);
 Tensor silu(const Tensor& x);      ///< x·σ(x), also called swish

@@ -11,10 +11,11 @@ namespace [[gnu::visibility("default")]] saw {
 
 /// Which keys a query sees: one at position p of its sequence those at p − left … p + right; and how it weighs them.
 struct AttentionOptions {
+  /// As `left` or `right`: all the way to the end of the sequence.
   static constexpr std::int64_t unlimited = std::numeric_limits<std::int64_t>::max();
 
-  std::int64_t left = unlimited;
-  std::int64_t right = unlimited;
+  std::int64_t left = unlimited;   ///< how many keys before its own position a query sees
+  std::int64_t right = unlimited;  ///< how many after it
   /// Scores are multiplied by it; NaN means 1/√d.
   double scale = std::numeric_limits<double>::quiet_NaN();
   /// Dropout on the attention weights; one stream of the thread's default generator per call, of which every weight has
@@ -31,8 +32,9 @@ struct AttentionOptions {
   /// power of two below, then every second one of the power above. Throws Error(argument) for a negative number.
   static std::vector<double> slopes_of_heads(std::int64_t heads);
 
-  static AttentionOptions full() { return {}; }
-  static AttentionOptions causal() { return {.right = 0}; }
+  static AttentionOptions full() { return {}; }              ///< every key of the segment
+  static AttentionOptions causal() { return {.right = 0}; }  ///< the past and itself
+  /// Keys at most so far away.
   static AttentionOptions window(std::int64_t left, std::int64_t right) { return {.left = left, .right = right}; }
 };
 

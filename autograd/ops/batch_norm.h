@@ -6,6 +6,7 @@ namespace [[gnu::visibility("default")]] saw {
 
 /// The statistics that batch_norm normalised with, one per channel (C), detached: mean and biased variance over rows.
 struct BatchStatistics {
+  /// One number per channel each, (C).
   Tensor mean, variance;
 };
 

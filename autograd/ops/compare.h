@@ -8,23 +8,23 @@ namespace [[gnu::visibility("default")]] saw {
 // (Error(dtype)); equal and not_equal also compare bool. A number beside a floating tensor is rounded to the tensor's
 // precision first.
 
-Tensor equal(const Tensor& a, const Tensor& b);
-Tensor not_equal(const Tensor& a, const Tensor& b);
-Tensor less(const Tensor& a, const Tensor& b);
-Tensor less_equal(const Tensor& a, const Tensor& b);
-Tensor greater(const Tensor& a, const Tensor& b);
-Tensor greater_equal(const Tensor& a, const Tensor& b);
-Tensor equal(const Tensor& a, double b);
-Tensor not_equal(const Tensor& a, double b);
-Tensor less(const Tensor& a, double b);
-Tensor less_equal(const Tensor& a, double b);
-Tensor greater(const Tensor& a, double b);
-Tensor greater_equal(const Tensor& a, double b);
+Tensor equal(const Tensor& a, const Tensor& b);          ///< a = b
+Tensor not_equal(const Tensor& a, const Tensor& b);      ///< a ≠ b; true beside NaN
+Tensor less(const Tensor& a, const Tensor& b);           ///< a < b
+Tensor less_equal(const Tensor& a, const Tensor& b);     ///< a ≤ b
+Tensor greater(const Tensor& a, const Tensor& b);        ///< a > b
+Tensor greater_equal(const Tensor& a, const Tensor& b);  ///< a ≥ b
+Tensor equal(const Tensor& a, double b);                 ///< a = b
+Tensor not_equal(const Tensor& a, double b);             ///< a ≠ b; true for NaN
+Tensor less(const Tensor& a, double b);                  ///< a < b
+Tensor less_equal(const Tensor& a, double b);            ///< a ≤ b
+Tensor greater(const Tensor& a, double b);               ///< a > b
+Tensor greater_equal(const Tensor& a, double b);         ///< a ≥ b
 
 Tensor logical_and(const Tensor& a, const Tensor& b);  ///< bool inputs
-Tensor logical_or(const Tensor& a, const Tensor& b);
-Tensor logical_xor(const Tensor& a, const Tensor& b);
-Tensor logical_not(const Tensor& x);
+Tensor logical_or(const Tensor& a, const Tensor& b);   ///< bool inputs
+Tensor logical_xor(const Tensor& a, const Tensor& b);  ///< bool inputs: exactly one of them holds
+Tensor logical_not(const Tensor& x);                   ///< of bool
 
 /// a where the condition holds, b elsewhere; all three broadcast.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);

@@ -5,13 +5,14 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
+/// How conv1d() and depthwise_conv1d() move over a sequence. Unlike PyTorch's, the defaults keep its length.
 struct Conv1dOptions {
-  std::int64_t stride = 1;
-  std::int64_t dilation = 1;
+  std::int64_t stride = 1;    ///< rows from one result to the next
+  std::int64_t dilation = 1;  ///< rows from one tap of the kernel to the next
   /// Zeros before and after each segment. −1: what is missing to (kernel − 1)·dilation in all, so that stride 1 keeps
   /// every length; when both are −1, half on either side and an odd one on the right.
   std::int64_t padding_left = -1;
-  std::int64_t padding_right = -1;
+  std::int64_t padding_right = -1;  ///< as padding_left
   /// Channels in and out are cut into so many groups, and a group sees its own channels only.
   std::int64_t groups = 1;
 };
@@ -33,11 +34,11 @@ Tensor conv1d(const Tensor& x, const Segments& segments, const Tensor& weight, c
 
 /// PyTorch's options.
 struct ConvTranspose1dOptions {
-  std::int64_t stride = 1;
+  std::int64_t stride = 1;          ///< rows of the result from one row of x to the next
   std::int64_t padding = 0;         ///< positions that are cut off at either end
   std::int64_t output_padding = 0;  ///< positions more on the right: below stride or dilation
-  std::int64_t groups = 1;
-  std::int64_t dilation = 1;
+  std::int64_t groups = 1;          ///< as in Conv1dOptions
+  std::int64_t dilation = 1;        ///< rows of the result from one tap of the kernel to the next
 };
 
 /// The segments of conv_transpose1d's result: of (length − 1)·stride − 2·padding + (kernel − 1)·dilation +

@@ -11,12 +11,14 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
-Tensor zeros(const Shape& shape, DType dtype = float32);
-Tensor ones(const Shape& shape, DType dtype = float32);
+Tensor zeros(const Shape& shape, DType dtype = float32);  ///< all elements 0
+Tensor ones(const Shape& shape, DType dtype = float32);   ///< all elements 1
+/// All elements `value`, converted as by to().
 Tensor full(const Shape& shape, double value, DType dtype = float32);
 /// As another tensor in shape and, unless one is given, dtype. What they make is contiguous and has no history.
 Tensor zeros_like(const Tensor& like, std::optional<DType> dtype = {});
-Tensor ones_like(const Tensor& like, std::optional<DType> dtype = {});
+Tensor ones_like(const Tensor& like, std::optional<DType> dtype = {});  ///< zeros_like with 1
+/// zeros_like with `value`.
 Tensor full_like(const Tensor& like, double value, std::optional<DType> dtype = {});
 /// Uninitialised memory: every element is to be written.
 Tensor empty_like(const Tensor& like, std::optional<DType> dtype = {});
@@ -61,6 +63,7 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generato
 /// Draws in the shape and dtype of another tensor, or in a given dtype; floating for rand and randn.
 Tensor rand_like(const Tensor& like, std::optional<DType> dtype = {});
 Tensor rand_like(const Tensor& like, Generator& generator, std::optional<DType> dtype = {});
+/// Standard normal, as rand_like.
 Tensor randn_like(const Tensor& like, std::optional<DType> dtype = {});
 Tensor randn_like(const Tensor& like, Generator& generator, std::optional<DType> dtype = {});
 /// Integers in [low, high), in the dtype of another tensor (which is not bool) or in a given one.

@@ -14,7 +14,7 @@ Tensor cumsum(const Tensor& x, std::int64_t axis = -1);
 Tensor cumprod(const Tensor& x, std::int64_t axis = -1);
 /// The largest (smallest) element so far and its last position; NaN wins.
 ValuesAndIndices cummax(const Tensor& x, std::int64_t axis = -1);
-ValuesAndIndices cummin(const Tensor& x, std::int64_t axis = -1);
+ValuesAndIndices cummin(const Tensor& x, std::int64_t axis = -1);  ///< as cummax, the smallest
 /// yᵢ = xᵢ₊₁ − xᵢ along an axis, n times over; the axis gets n elements fewer (none, if it has no more). Throws
 /// Error(argument) for a negative n and for a tensor without axes.
 Tensor diff(const Tensor& x, std::int64_t n = 1, std::int64_t axis = -1);

@@ -21,10 +21,11 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, double delta = 1.0,
 Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, double beta = 1.0,
                       Reduction reduction = Reduction::mean);
 
+/// What counts how much in binary_cross_entropy_with_logits().
 struct BinaryCrossEntropyOptions {
-  Tensor weight = {};      ///< of the input's shape: one factor per element
-  Tensor pos_weight = {};  ///< (C), of the input's last axis: how much a 1 counts in this column
-  Reduction reduction = Reduction::mean;
+  Tensor weight = {};                     ///< of the input's shape: one factor per element
+  Tensor pos_weight = {};                 ///< (C), of the input's last axis: how much a 1 counts in this column
+  Reduction reduction = Reduction::mean;  ///< over all elements, whatever their weights
 };
 /// −(p · t · log σ(x) + (1 − t) · log(1 − σ(x))) for logits x and targets t in [0, 1]; p is pos_weight. Computed from
 /// the logits, without overflow; value and gradient are exact however sure the logits are.

@@ -19,7 +19,13 @@ Tensor scatter(const Tensor& x, std::int64_t axis, const Tensor& index, const Te
 Tensor scatter(const Tensor& x, std::int64_t axis, const Tensor& index, double value);
 
 /// What scatter_reduce makes of the elements that meet in one place.
-enum class ScatterReduction { sum, prod, mean, amax, amin };
+enum class ScatterReduction {
+  sum,   ///< their sum
+  prod,  ///< their product
+  mean,  ///< their mean
+  amax,  ///< the largest; NaN wins
+  amin,  ///< the smallest; NaN wins
+};
 
 /// x with the elements of source combined at index along an axis; `include_self` says whether what x holds there takes
 /// part. Places that no index names keep x. mean is for floating dtypes; ties of amax and amin share the gradient; the

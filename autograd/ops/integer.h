@@ -19,18 +19,22 @@ Tensor remainder(const Tensor& a, Number b);
 Tensor remainder(Number a, const Tensor& b);
 
 // Of int64, bit by bit; of bool, logic.
+/// a AND b.
 Tensor bitwise_and(const Tensor& a, const Tensor& b);
 Tensor bitwise_and(const Tensor& a, Number b);
+/// a OR b.
 Tensor bitwise_or(const Tensor& a, const Tensor& b);
 Tensor bitwise_or(const Tensor& a, Number b);
+/// a XOR b: where they differ.
 Tensor bitwise_xor(const Tensor& a, const Tensor& b);
 Tensor bitwise_xor(const Tensor& a, Number b);
-Tensor bitwise_not(const Tensor& x);
+Tensor bitwise_not(const Tensor& x);  ///< every bit the other way: −x − 1 of int64
 
 /// a · 2ᵇ and ⌊a / 2ᵇ⌋ of int64, by bits: what goes beyond 64 is lost, and a negative number stays negative to the
 /// right. Shifts by less than 0 or more than 63 throw Error(argument).
 Tensor bitwise_left_shift(const Tensor& a, const Tensor& b);
 Tensor bitwise_left_shift(const Tensor& a, Number b);
+/// ⌊a / 2ᵇ⌋, as said of bitwise_left_shift.
 Tensor bitwise_right_shift(const Tensor& a, const Tensor& b);
 Tensor bitwise_right_shift(const Tensor& a, Number b);
 

@@ -31,6 +31,7 @@ Tensor inverse(const Tensor& a);
 /// The determinant (…) of a (…, n, n); 1 for n = 0. Its gradient throws Error(argument) where a is singular.
 Tensor det(const Tensor& a);
 
+/// What slogdet() gives.
 struct Slogdet {
   Tensor sign;       ///< (…) 1, −1, or 0 for a singular matrix; its gradient is 0
   Tensor logabsdet;  ///< (…) log |det a|, −∞ for a singular matrix
@@ -39,6 +40,7 @@ struct Slogdet {
 /// where a is singular.
 Slogdet slogdet(const Tensor& a);
 
+/// What eigh() gives: eigenvalue i belongs to column i.
 struct Eigh {
   Tensor eigenvalues;   ///< (…, n), ascending
   Tensor eigenvectors;  ///< (…, n, n), orthonormal columns

@@ -28,13 +28,15 @@ namespace [[gnu::visibility("default")]] saw {
 /// A number, or numbers in braces to any depth: what an argument of tensor({…}) is made of.
 class Literal {
  public:
+  /// One number.
   template <Arithmetic T>
   Literal(T number) : number_(number) {}
+  /// A list in braces, of which only the braces' own life is borrowed.
   Literal(std::initializer_list<Literal> list) : list_(list) {}
 
-  bool is_list() const { return !number_; }
-  const Number& number() const { return *number_; }
-  std::initializer_list<Literal> list() const { return list_; }
+  bool is_list() const { return !number_; }                      ///< false for a number
+  const Number& number() const { return *number_; }              ///< unless it is a list
+  std::initializer_list<Literal> list() const { return list_; }  ///< empty for a number
 
  private:
   std::optional<Number> number_;

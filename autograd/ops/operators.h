@@ -15,6 +15,7 @@ namespace [[gnu::visibility("default")]] saw {
 
 Tensor operator==(const Tensor& a, const Tensor& b);
 Tensor operator!=(const Tensor& a, const Tensor& b);
+/// Element by element; the result is bool.
 Tensor operator<(const Tensor& a, const Tensor& b);
 Tensor operator<=(const Tensor& a, const Tensor& b);
 Tensor operator>(const Tensor& a, const Tensor& b);
@@ -51,11 +52,15 @@ Tensor operator%(const Tensor& a, Number b);
 Tensor operator%(Number a, const Tensor& b);
 
 // Numbers on either side of functions of tensors.
+/// The larger of an element and a number.
 Tensor maximum(const Tensor& a, Number b);
 Tensor maximum(Number a, const Tensor& b);
+/// The smaller of an element and a number.
 Tensor minimum(const Tensor& a, Number b);
 Tensor minimum(Number a, const Tensor& b);
+/// baseˣ for the elements x of exponent, which are floating.
 Tensor pow(Number base, const Tensor& exponent);
+/// A number on one side takes the dtype of the tensor on the other.
 Tensor where(const Tensor& condition, const Tensor& a, Number b);
 Tensor where(const Tensor& condition, Number a, const Tensor& b);
 /// Two numbers make bools, int64 or, where one of them is floating, float32.

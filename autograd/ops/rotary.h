@@ -4,8 +4,9 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
+/// Which angles rotary() turns which channels by.
 struct RotaryOptions {
-  double base = 10000.0;
+  double base = 10000.0;  ///< the slowest pair turns by about 1/base for each position
   /// Pairs are channels (2i, 2i + 1), as in the paper; false: (i, i + d/2), as in Llama's weights.
   bool interleaved = true;
 };

@@ -9,14 +9,14 @@ namespace [[gnu::visibility("default")]] saw {
 
 /// The first (last) row of each segment, (N, …) → (B, …); 0 for an empty segment.
 Tensor segment_first(const Tensor& x, const Segments& segments);
-Tensor segment_last(const Tensor& x, const Segments& segments);
+Tensor segment_last(const Tensor& x, const Segments& segments);  ///< as segment_first
 /// The rows of each segment in the opposite order; (N, …).
 Tensor segment_reverse(const Tensor& x, const Segments& segments);
 
 /// Rows and where their segments begin.
 struct PackedRows {
-  Tensor rows;
-  Segments segments;
+  Tensor rows;        ///< (N, …)
+  Segments segments;  ///< of these rows
 };
 /// The segments that an int64 list names, in its order; repeats allowed. Throws Error(index) for a segment that is not
 /// there.

@@ -12,6 +12,7 @@ Tensor nonzero(const Tensor& x);
 /// How often each of 0, 1, … appears among int64 numbers ≥ 0 of any shape; (max(largest + 1, minlength)).
 Tensor bincount(const Tensor& x, std::int64_t minlength = 0);
 
+/// What unique() gives.
 struct Unique {
   Tensor values;   ///< (count), ascending; every NaN is a value of its own, at the end
   Tensor inverse;  ///< of x's shape: the position of each element in `values`

@@ -10,20 +10,23 @@ namespace [[gnu::visibility("default")]] saw {
 /// Position of the first largest element (or the first NaN) along an axis, int64. Throws Error(shape) over an empty
 /// axis.
 Tensor argmax(const Tensor& x, std::int64_t axis = -1, bool keepdim = false);
+/// As argmax, of the smallest; NaN wins here, too.
 Tensor argmin(const Tensor& x, std::int64_t axis = -1, bool keepdim = false);
 
+/// What ops give that choose elements along an axis.
 struct ValuesAndIndices {
-  Tensor values;
+  Tensor values;   ///< the elements, of x's dtype
   Tensor indices;  ///< int64 positions along the axis
 };
 /// The first largest (smallest) element along an axis and its position; NaN wins. The whole gradient goes there (that
 /// of amax is shared by equal elements). Throws Error(shape) over an empty axis.
 ValuesAndIndices max(const Tensor& x, std::int64_t axis, bool keepdim = false);
-ValuesAndIndices min(const Tensor& x, std::int64_t axis, bool keepdim = false);
+ValuesAndIndices min(const Tensor& x, std::int64_t axis, bool keepdim = false);  ///< as max, the smallest
 /// The largest (smallest) of all elements: amax(x).
 Tensor max(const Tensor& x);
-Tensor min(const Tensor& x);
+Tensor min(const Tensor& x);  ///< amin(x)
 
+/// What sort() and topk() give.
 using Sorted = ValuesAndIndices;
 /// Stable sort along an axis; NaN last (first when descending).
 Sorted sort(const Tensor& x, std::int64_t axis = -1, bool descending = false);

@@ -5,6 +5,7 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
+/// What grad() and backward() start from, keep and forgive.
 struct GradOptions {
   /// Gradients of the outputs; may stay empty when every output is a scalar (then they are 1).
   TensorList grad_outputs = {};

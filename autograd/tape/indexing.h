@@ -24,40 +24,52 @@ namespace [[gnu::visibility("default")]] saw {
 /// The positions begin, begin + step, … below end of an axis; negative ones count from the end, and what lies outside
 /// is cut off. Range{} is the whole axis, Range{.begin = 2} all from 2 on. A negative step throws: use flip.
 struct Range {
-  std::int64_t begin = 0;
-  std::int64_t end = std::numeric_limits<std::int64_t>::max();
-  std::int64_t step = 1;
+  std::int64_t begin = 0;                                       ///< the first position
+  std::int64_t end = std::numeric_limits<std::int64_t>::max();  ///< one past the last; by default all there are
+  std::int64_t step = 1;                                        ///< from one position to the next
 };
 
 /// As many whole axes as are left: NumPy's "...".
 inline constexpr struct Ellipsis {
-} ellipsis{};
+} ellipsis{};  ///< as in x(ellipsis, 0)
 /// An axis of size 1 where there was none: NumPy's None.
 inline constexpr struct NewAxis {
-} new_axis{};
+} new_axis{};  ///< as in x(new_axis)
 
 /// What may stand for one axis in x(…). Integers count from the end when negative; int64 tensors (negative elements
 /// count from the end too) choose positions, and several broadcast together; a bool tensor of rank k stands for k axes.
 class Index {
  public:
-  enum class Kind { integer, range, rest, fresh, tensor };
+  /// What an index is made of.
+  enum class Kind {
+    integer,  ///< one position, whose axis disappears
+    range,    ///< a Range of positions
+    rest,     ///< `ellipsis`
+    fresh,    ///< `new_axis`
+    tensor,   ///< positions or a mask
+  };
 
   /// The whole axis, written x({}, …).
   Index() : kind_(Kind::range) {}
+  /// One position.
   template <std::integral T>
   Index(T position) : range_{static_cast<std::int64_t>(position)} {}
   Index(bool) = delete;  // true is no position; a mask is a tensor
   /// The positions of a Range, written x({begin, end}).
   Index(std::int64_t begin, std::int64_t end, std::int64_t step = 1) : kind_(Kind::range), range_{begin, end, step} {}
+  /// The positions of a Range.
   Index(const Range& range) : kind_(Kind::range), range_(range) {}
+  /// As many whole axes as are left.
   Index(Ellipsis) : kind_(Kind::rest) {}
+  /// An axis of size 1.
   Index(NewAxis) : kind_(Kind::fresh) {}
+  /// Positions (int64) or a mask (bool).
   Index(const Tensor& tensor) : kind_(Kind::tensor), tensor_(tensor) {}
 
-  Kind kind() const { return kind_; }
-  std::int64_t position() const { return range_.begin; }
-  const Range& range() const { return range_; }
-  const Tensor& tensor() const { return tensor_; }
+  Kind kind() const { return kind_; }                     ///< which of the others may be asked
+  std::int64_t position() const { return range_.begin; }  ///< of an integer, as given
+  const Range& range() const { return range_; }           ///< of a range
+  const Tensor& tensor() const { return tensor_; }        ///< of a tensor
 
  private:
   Kind kind_ = Kind::integer;
@@ -83,7 +95,8 @@ class Indexed : public Tensor {
   Indexed& operator=(const Tensor& other) &;
   Indexed& operator=(const Indexed& other) & = default;
 
-  // Of a temporary, what changes are the chosen elements of x; of a named one, its own (which may be x's too).
+  /// Of a temporary, what changes are the chosen elements of x (where an index repeats, the last change alone stays);
+  /// of a named one, its own (which may be x's too).
   const Tensor& operator+=(const Tensor& other) &&;
   const Tensor& operator+=(Number number) &&;
   const Tensor& operator+=(const Tensor& other) const& { return add_(other); }

@@ -10,9 +10,9 @@ namespace [[gnu::visibility("default")]] saw {
 
 /// The gradient of a table (V, …) of which a backward touched few rows: those rows alone. All others are 0.
 struct SparseGradient {
-  Tensor indices = {};  ///< (U) int64, ascending, each once
-  Tensor rows = {};     ///< (U, …)
-  bool defined() const { return rows.defined(); }
+  Tensor indices = {};                             ///< (U) int64, ascending, each once
+  Tensor rows = {};                                ///< (U, …)
+  bool defined() const { return rows.defined(); }  ///< whether there is anything
 };
 
 /// What this leaf has collected row by row, beside or instead of grad(); undefined where there is nothing. Where a

@@ -19,7 +19,7 @@ class Indexed;
 class RowIterator;
 class Tensor;
 struct Node;
-using TensorList = std::vector<Tensor>;
+using TensorList = std::vector<Tensor>;  ///< in an order that the function says that takes or gives it
 
 /// A hook sees a gradient and may return another in its place; an undefined tensor leaves it as it is.
 using Hook = std::function<Tensor(const Tensor& gradient)>;
@@ -35,9 +35,10 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  void* data() const { return data_; }
-  std::size_t bytes() const { return bytes_; }
-  std::uint64_t version() const { return version_; }
+  void* data() const { return data_; }                ///< the first byte
+  std::size_t bytes() const { return bytes_; }        ///< its size
+  std::uint64_t version() const { return version_; }  ///< how often it has changed in place
+  /// Says that it has changed, so that a backward that saved it will notice.
   void bump_version() { ++version_; }
 
  private:
@@ -64,17 +65,18 @@ class Tensor {
   /// Uninitialised contiguous memory, with no history; for ops that write every element.
   static Tensor empty(Shape shape, DType dtype);
 
+  /// False for a default-made tensor, of which nothing else can be asked: all that follows throws Error(argument).
   bool defined() const { return impl_ != nullptr; }
-  const Shape& shape() const;
-  const Strides& strides() const;
-  std::int64_t offset() const;
-  DType dtype() const;
-  std::size_t rank() const { return shape().size(); }
+  const Shape& shape() const;                          ///< its sizes, axis by axis
+  const Strides& strides() const;                      ///< in elements, axis by axis
+  std::int64_t offset() const;                         ///< elements from the beginning of the storage to the first one
+  DType dtype() const;                                 ///< of all its elements
+  std::size_t rank() const { return shape().size(); }  ///< how many axes; 0 for a scalar
   /// The size along an axis; negative axes count from the end.
   std::int64_t size(std::int64_t axis) const;
-  std::int64_t numel() const { return shape().numel(); }
-  bool is_contiguous() const;
-  const std::shared_ptr<Storage>& storage() const;
+  std::int64_t numel() const { return shape().numel(); }  ///< how many elements
+  bool is_contiguous() const;                             ///< row-major without gaps
+  const std::shared_ptr<Storage>& storage() const;        ///< the memory, shared by all views of it
 
   /// The first element. Throws Error(dtype) when T is not this tensor's dtype.
   template <class T>
@@ -87,7 +89,9 @@ class Tensor {
   T* mutable_data() const {
     return static_cast<T*>(mutable_data(dtype_of<T>()));
   }
+  /// data<T>() where the type is known at run time only. Throws Error(dtype) for another one.
   const void* data(DType expected) const;
+  /// mutable_data<T>() where the type is known at run time only. Throws Error(dtype) for another one.
   void* mutable_data(DType expected) const;
 
   /// The only element as a plain number. Throws Error(shape) unless there is exactly one.
@@ -101,12 +105,15 @@ class Tensor {
   std::vector<T> to_vector() const;
 
   // ---- the tape ----
+  /// Whether gradients flow to it: a leaf of which that was asked, or the result of ops on such.
   bool requires_grad() const;
   /// Makes a floating leaf tensor collect its gradient (or stop). Returns *this.
   const Tensor& set_requires_grad(bool requires_grad) const;
-  bool is_leaf() const;
+  bool is_leaf() const;  ///< no op's result, or one without history
   /// The gradient collected by backward(); undefined before.
   Tensor grad() const;
+  /// Puts a gradient in the place of the collected one. Throws Error(autograd) unless this is a leaf that requires one,
+  /// Error(shape) unless the gradient has its shape and dtype.
   void set_grad(const Tensor& gradient) const;
   /// Forgets the gradient.
   void zero_grad() const;
@@ -119,23 +126,24 @@ class Tensor {
   HookHandle register_hook(Hook hook) const;
   /// A name that error messages and summaries use for a leaf ("encoder.layers.0.linear1.weight").
   void set_name(std::string name) const;
-  std::string name() const;
+  std::string name() const;  ///< "" unless set
 
   // ---- the ops one reaches for most; all others are functions in saw/autograd/ops/ ----
-  Tensor clone() const;
-  Tensor contiguous() const;
-  Tensor to(DType dtype) const;
-  Tensor reshape(const Shape& shape) const;
-  Tensor transpose(std::int64_t axis0, std::int64_t axis1) const;
-  Tensor permute(const Shape& axes) const;
-  Tensor expand(const Shape& shape) const;
-  Tensor squeeze(std::int64_t axis) const;
-  Tensor unsqueeze(std::int64_t axis) const;
-  Tensor select(std::int64_t axis, std::int64_t index) const;
+  Tensor clone() const;                      ///< a copy with memory of its own
+  Tensor contiguous() const;                 ///< this one if it is_contiguous(), else a copy that is
+  Tensor to(DType dtype) const;              ///< converted, as by saw::to
+  Tensor reshape(const Shape& shape) const;  ///< one size may be −1; a view where the strides allow it
+  Tensor transpose(std::int64_t axis0, std::int64_t axis1) const;  ///< a view with two axes exchanged
+  Tensor permute(const Shape& axes) const;                         ///< a view whose axis i is axis axes[i] of this one
+  Tensor expand(const Shape& shape) const;    ///< a view that repeats axes of size 1; −1 keeps a size
+  Tensor squeeze(std::int64_t axis) const;    ///< a view without that axis, if it has size 1
+  Tensor unsqueeze(std::int64_t axis) const;  ///< a view with a new axis of size 1 there
+  Tensor select(std::int64_t axis, std::int64_t index) const;  ///< a view of one position of an axis, which disappears
+  /// A view of begin, begin + step, … below end of an axis; negative positions count from the end.
   Tensor slice(std::int64_t axis, std::int64_t begin, std::int64_t end, std::int64_t step = 1) const;
-  Tensor sum() const;
-  Tensor mean() const;
-  Tensor std() const;  ///< stddev(): the free function cannot be called as the namespace of the standard library
+  Tensor sum() const;   ///< of all elements, a scalar
+  Tensor mean() const;  ///< of all elements, a scalar
+  Tensor std() const;   ///< stddev(): the free function cannot be called as the namespace of the standard library
 
   // ---- parts, as in NumPy; see saw/autograd/tape/indexing.h ----
   /// The part at one index along the first axis: an integer, a Range, an int64 tensor, a bool tensor.
@@ -154,22 +162,23 @@ class Tensor {
 
   // ---- in place; for leaves under NoGradGuard, and for tensors off the tape. Other operands are broadcast to this
   // shape and have this dtype; numbers take it, or throw Error(dtype) where that is inexact. ----
-  const Tensor& fill_(Number value) const;
-  const Tensor& zero_() const;
-  const Tensor& copy_(const Tensor& source) const;
+  const Tensor& fill_(Number value) const;          ///< all elements become `value`
+  const Tensor& zero_() const;                      ///< all elements become 0
+  const Tensor& copy_(const Tensor& source) const;  ///< takes the elements of `source`
   /// this += scale · other.
   const Tensor& add_(const Tensor& other, double scale = 1.0) const;
   const Tensor& add_(Number number) const;
-  const Tensor& sub_(const Tensor& other) const;
-  const Tensor& sub_(Number number) const;
-  const Tensor& mul_(const Tensor& factor) const;
-  const Tensor& mul_(Number factor) const;
+  const Tensor& sub_(const Tensor& other) const;    ///< this −= other
+  const Tensor& sub_(Number number) const;          ///< this −= number
+  const Tensor& mul_(const Tensor& factor) const;   ///< this ·= factor
+  const Tensor& mul_(Number factor) const;          ///< this ·= factor
   const Tensor& div_(const Tensor& divisor) const;  ///< floating only
   const Tensor& div_(Number divisor) const;
   /// Elements below low become low, elements above high become high; NaN stays.
   const Tensor& clamp_(Number low, Number high) const;
   /// `value` where the mask (bool) holds.
   const Tensor& masked_fill_(const Tensor& mask, Number value) const;
+  /// add_, sub_, mul_, div_ as operators.
   const Tensor& operator+=(const Tensor& other) const { return add_(other); }
   const Tensor& operator+=(Number number) const { return add_(number); }
   const Tensor& operator-=(const Tensor& other) const { return sub_(other); }
@@ -180,8 +189,8 @@ class Tensor {
   const Tensor& operator/=(Number number) const { return div_(number); }
 
   // ---- for the engine and for op authors ----
-  const std::shared_ptr<Node>& node() const;
-  std::uint32_t output_index() const;
+  const std::shared_ptr<Node>& node() const;  ///< its place on the tape; null without history
+  std::uint32_t output_index() const;         ///< which of its op's outputs it is
   /// The same view of the same data at another place on the tape.
   Tensor with_node(std::shared_ptr<Node> node, std::uint32_t output_index) const;
   /// True when nothing else holds this handle's view or its storage, so that it may be overwritten.

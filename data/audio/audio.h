@@ -10,10 +10,10 @@ namespace data {
 
 /// One channel of sound.
 struct Audio {
-  Tensor samples;  ///< (T) float32, full scale is ±1
-  std::int64_t sample_rate = 0;
+  Tensor samples;                ///< (T) float32, full scale is ±1
+  std::int64_t sample_rate = 0;  ///< Hz
 
-  double seconds() const;
+  double seconds() const;  ///< samples / sample_rate
 };
 
 /// Reads a sound file that libsndfile knows (WAV, FLAC, OGG, …); several channels are averaged to one. Throws Error(io)

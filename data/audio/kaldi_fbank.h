@@ -20,20 +20,20 @@ enum class KaldiWindow {
 
 /// Kaldi's options with Kaldi's defaults, but for dither, which is 1 there. Most people use 80 mels.
 struct KaldiFbankOptions {
-  std::int64_t sample_rate = 16000;
-  double frame_length = 25.0;  ///< milliseconds
-  double frame_shift = 10.0;   ///< milliseconds
-  std::int64_t mels = 23;
-  double low_frequency = 20.0;  ///< Hz
-  double high_frequency = 0.0;  ///< Hz; 0 or less: so much above half the sample rate
+  std::int64_t sample_rate = 16000;  ///< Hz, of the sounds
+  double frame_length = 25.0;        ///< milliseconds
+  double frame_shift = 10.0;         ///< milliseconds
+  std::int64_t mels = 23;            ///< triangles: features of a frame
+  double low_frequency = 20.0;       ///< Hz
+  double high_frequency = 0.0;       ///< Hz; 0 or less: so much above half the sample rate
   bool snip_edges = true;  ///< only frames that lie inside the sound; else ⌊T / shift + ½⌋ frames, mirrored at the ends
-  bool remove_dc_offset = true;  ///< subtract each frame's mean
-  double preemphasis = 0.97;     ///< x_t − 0.97 x_t−1 in each frame, with x_−1 = x_0
-  KaldiWindow window = KaldiWindow::povey;
-  bool use_energy = false;  ///< a first column with the logarithm of the frame's energy Σ x²
-  bool raw_energy = true;   ///< that energy before pre-emphasis and window, not behind them
-  double dither = 0.0;      ///< deviation of the noise that is added to the sound, after `scale`
-  double scale = 32768.0;   ///< Kaldi takes samples as 16-bit integers, saw as ±1
+  bool remove_dc_offset = true;             ///< subtract each frame's mean
+  double preemphasis = 0.97;                ///< x_t − 0.97 x_t−1 in each frame, with x_−1 = x_0
+  KaldiWindow window = KaldiWindow::povey;  ///< what a frame is multiplied by
+  bool use_energy = false;                  ///< a first column with the logarithm of the frame's energy Σ x²
+  bool raw_energy = true;                   ///< that energy before pre-emphasis and window, not behind them
+  double dither = 0.0;                      ///< deviation of the noise that is added to the sound, after `scale`
+  double scale = 32768.0;                   ///< Kaldi takes samples as 16-bit integers, saw as ±1
 };
 
 /// Kaldi's "fbank": log-mel features with pre-emphasis, Povey's window, a Fourier transform of the next power of two
@@ -55,7 +55,7 @@ class KaldiFbank {
   /// The same with dither drawn from `generator`. In Kaldi every frame has noise of its own; here it is added to the
   /// sound, so that frames share it where they overlap.
   Tensor operator()(const Tensor& samples, Generator& generator) const;
-  const KaldiFbankOptions& options() const { return options_; }
+  const KaldiFbankOptions& options() const { return options_; }  ///< as given
 
  private:
   struct Plan;

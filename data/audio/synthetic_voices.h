@@ -9,8 +9,9 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace data {
 
+/// How many voices say how much, and how they sound.
 struct SyntheticVoicesOptions {
-  std::int64_t voices = 24;
+  std::int64_t voices = 24;   ///< speakers
   std::int64_t phrases = 30;  ///< that each of them says, the same for all
   std::uint64_t seed = 1;     ///< of voices, phrases, and how each is said
 };

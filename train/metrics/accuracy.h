@@ -22,13 +22,13 @@ class Accuracy {
   void update(const Tensor& predictions, const Tensor& targets);
   /// Counts made elsewhere. Throws Error(argument) unless 0 ≤ correct ≤ count.
   void update(std::int64_t correct, std::int64_t count);
-  void merge(const Accuracy& other);
-  void reset() { correct_ = count_ = 0; }
+  void merge(const Accuracy& other);       ///< adds the counts of another
+  void reset() { correct_ = count_ = 0; }  ///< begins anew
 
   /// NaN where nothing has been counted.
   double value() const;
-  std::int64_t correct() const { return correct_; }
-  std::int64_t count() const { return count_; }
+  std::int64_t correct() const { return correct_; }  ///< rows that were right
+  std::int64_t count() const { return count_; }      ///< rows that count
 
  private:
   std::int64_t ignore_index_, correct_ = 0, count_ = 0;
@@ -45,13 +45,13 @@ class TopKAccuracy {
   void update(const Tensor& logits, const Tensor& targets);
   /// Throws Error(argument) for another k.
   void merge(const TopKAccuracy& other);
-  void reset() { correct_ = count_ = 0; }
+  void reset() { correct_ = count_ = 0; }  ///< begins anew
 
   /// NaN where nothing has been counted.
   double value() const;
-  std::int64_t k() const { return k_; }
-  std::int64_t correct() const { return correct_; }
-  std::int64_t count() const { return count_; }
+  std::int64_t k() const { return k_; }              ///< how many logits are looked at
+  std::int64_t correct() const { return correct_; }  ///< rows that were right
+  std::int64_t count() const { return count_; }      ///< rows that count
 
  private:
   std::int64_t k_, ignore_index_, correct_ = 0, count_ = 0;

@@ -8,6 +8,7 @@
 namespace [[gnu::visibility("default")]] saw {
 namespace train {
 
+/// How chrF is computed; the defaults are sacrebleu's.
 struct ChrfOptions {
   std::int64_t character_order = 6;  ///< the longest n-grams of characters
   std::int64_t word_order = 0;       ///< the longest n-grams of words; 2 makes it chrF++
@@ -31,7 +32,7 @@ class Chrf {
   void update(std::string_view hypothesis, const std::vector<std::string>& references);
   /// Throws Error(argument) for one with other options.
   void merge(const Chrf& other);
-  void reset() { *this = Chrf(options_); }
+  void reset() { *this = Chrf(options_); }  ///< begins anew
 
   /// Out of 100; NaN before the first update.
   double value() const;

@@ -28,9 +28,9 @@ class ConfusionMatrix {
   void update(std::int64_t prediction, std::int64_t target, std::int64_t times = 1);
   /// Throws Error(argument) for another number of classes.
   void merge(const ConfusionMatrix& other);
-  void reset();
+  void reset();  ///< begins anew
 
-  std::int64_t classes() const { return classes_; }
+  std::int64_t classes() const { return classes_; }  ///< how many
   /// How often `target` was taken for `prediction`. Throws Error(index).
   std::int64_t count(std::int64_t target, std::int64_t prediction) const;
   /// Everything counted.

@@ -12,11 +12,11 @@ namespace train {
 /// equally few changes the one with the fewest substitutions counts, which leaves the most units right; so the counts,
 /// too, are a function of the two texts alone.
 struct Edits {
-  std::int64_t substitutions = 0;
-  std::int64_t deletions = 0;   ///< units of the reference that the hypothesis lacks
-  std::int64_t insertions = 0;  ///< units that the hypothesis has in excess
-  std::int64_t reference = 0;   ///< units of the reference
-  std::int64_t total() const { return substitutions + deletions + insertions; }
+  std::int64_t substitutions = 0;  ///< units that stand for another one
+  std::int64_t deletions = 0;      ///< units of the reference that the hypothesis lacks
+  std::int64_t insertions = 0;     ///< units that the hypothesis has in excess
+  std::int64_t reference = 0;      ///< units of the reference
+  std::int64_t total() const { return substitutions + deletions + insertions; }  ///< all changes
 };
 
 /// Of sequences of ids; time |hypothesis| · |reference|, memory |reference|.
@@ -27,29 +27,36 @@ Edits word_edits(std::string_view hypothesis, std::string_view reference);
 /// does.
 Edits character_edits(std::string_view hypothesis, std::string_view reference);
 
+/// What is counted.
+enum class EditUnit {
+  words,       ///< what white space separates
+  characters,  ///< see character_edits()
+};
+
 /// Error rates over many texts: all edits divided by all units of the references. Can exceed 1.
 ///
 ///   EditDistance words(EditUnit::words);        // word error rate
 ///   EditDistance characters(EditUnit::characters);
 ///   words.update("the cat sat", "the cat sat down");
-enum class EditUnit { words, characters };
 class EditDistance {
  public:
+  /// What the two texts of update() are cut into.
   explicit EditDistance(EditUnit unit) : unit_(unit) {}
 
+  /// Two texts, cut into units; no text is refused.
   void update(std::string_view hypothesis, std::string_view reference);
   /// Sequences of ids, whatever the unit is called.
   void update(std::span<const std::int64_t> hypothesis, std::span<const std::int64_t> reference);
   /// Throws Error(argument) for another unit.
   void merge(const EditDistance& other);
-  void reset() { *this = EditDistance(unit_); }
+  void reset() { *this = EditDistance(unit_); }  ///< begins anew
 
   /// The error rate. Where the references have no unit: 0 when there are no edits either, else infinity; NaN before the
   /// first update.
   double value() const;
   /// The part of all texts that are not right as a whole; NaN before the first update.
   double text_error_rate() const;
-  const Edits& edits() const { return edits_; }
+  const Edits& edits() const { return edits_; }  ///< of all texts together
   std::int64_t count() const { return texts_; }  ///< texts
 
  private:

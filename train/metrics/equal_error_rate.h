@@ -16,14 +16,14 @@ class EqualErrorRate {
   void update(double score, bool is_target);
   /// Many of them: scores (N) floating, is_target (N) bool. Throws Error(shape), Error(dtype), Error(argument).
   void update(const Tensor& scores, const Tensor& is_target);
-  void merge(const EqualErrorRate& other);
-  void reset();
+  void merge(const EqualErrorRate& other);  ///< adds the trials of another
+  void reset();                             ///< begins anew
 
   /// In [0, 1]; NaN unless there are trials of both kinds.
   double value() const;
   /// NaN unless there are trials of both kinds.
   double min_detection_cost(const data::DetectionCostOptions& options = {}) const;
-  std::size_t count() const { return scores_.size(); }
+  std::size_t count() const { return scores_.size(); }  ///< trials
 
  private:
   bool has_both_kinds() const;

@@ -22,8 +22,8 @@ class Mean {
   void update(const Tensor& values);
   /// Every element with the weight of the same place; equal shapes, else Error(shape).
   void update(const Tensor& values, const Tensor& weights);
-  void merge(const Mean& other);
-  void reset() { *this = Mean(); }
+  void merge(const Mean& other);    ///< adds the sums of another
+  void reset() { *this = Mean(); }  ///< begins anew
 
   /// NaN where nothing has been counted.
   double value() const;

@@ -11,6 +11,7 @@ namespace train {
 /// would be another number.)
 class Perplexity {
  public:
+  /// Targets of the value `ignore_index` do not count.
   explicit Perplexity(std::int64_t ignore_index = -100) : ignore_index_(ignore_index) {}
 
   /// Logits (…, C), targets (…) int64; targets of the value `ignore_index` do not count. Throws Error(shape),
@@ -19,14 +20,14 @@ class Perplexity {
   /// A mean cross entropy in nats over `count` targets: what a training loop has at hand. Throws Error(argument) for a
   /// negative count.
   void update(double mean_loss, std::int64_t count);
-  void merge(const Perplexity& other);
-  void reset() { *this = Perplexity(ignore_index_); }
+  void merge(const Perplexity& other);                 ///< adds the sums of another
+  void reset() { *this = Perplexity(ignore_index_); }  ///< begins anew
 
   /// NaN where nothing has been counted.
   double value() const;
-  double cross_entropy() const;    ///< its logarithm: nats per target
-  double bits_per_target() const;  ///< the same in bits
-  std::int64_t count() const { return count_; }
+  double cross_entropy() const;                  ///< its logarithm: nats per target
+  double bits_per_target() const;                ///< the same in bits
+  std::int64_t count() const { return count_; }  ///< targets that count
 
  private:
   std::int64_t ignore_index_, count_ = 0;

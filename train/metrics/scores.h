@@ -25,12 +25,12 @@ struct ClassCounts {
 /// precision = correct / predicted, recall = correct / targets, F1 = 2·correct / (predicted + targets), each 0 where it
 /// would be 0/0, as scikit-learn, seqeval and conlleval have it.
 struct Scores {
-  double precision = 0.0, recall = 0.0, f1 = 0.0;
-  std::int64_t support = 0;  ///< the targets
+  double precision = 0.0, recall = 0.0, f1 = 0.0;  ///< in [0, 1]
+  std::int64_t support = 0;                        ///< the targets
 };
 
-Scores scores_of(const ClassCounts& counts);
-Scores scores_of(std::span<const ClassCounts> classes, Average average);
+Scores scores_of(const ClassCounts& counts);                              ///< of one class
+Scores scores_of(std::span<const ClassCounts> classes, Average average);  ///< of all classes together
 
 /// Scores of every class and their averages as a table; `names` as many as classes. Classes that never occur are left
 /// out.

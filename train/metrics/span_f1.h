@@ -16,8 +16,8 @@ namespace train {
 
 /// A labelled stretch of a sentence: its words begin … end − 1.
 struct Span {
-  std::string type;
-  std::int64_t begin = 0, end = 0;
+  std::string type;                 ///< "PER"
+  std::int64_t begin = 0, end = 0;  ///< its first word, and one past its last
   friend auto operator<=>(const Span&, const Span&) = default;
 };
 
@@ -40,12 +40,12 @@ class SpanF1 {
   /// target is `ignore_index` are left out: later pieces of words, for instance.
   void update(const Tensor& predictions, const Tensor& targets, const Segments& sentences,
               const std::vector<std::string>& labels, std::int64_t ignore_index = -100);
-  void merge(const SpanF1& other);
-  void reset() { counts_.clear(); }
+  void merge(const SpanF1& other);   ///< adds the counts of another
+  void reset() { counts_.clear(); }  ///< begins anew
 
   /// Micro F1: 0 where there are no spans at all.
   double value() const { return scores(Average::micro).f1; }
-  Scores scores(Average average = Average::micro) const;
+  Scores scores(Average average = Average::micro) const;  ///< over all types
   /// Of one type; zeros for one that never occurred.
   Scores scores(const std::string& type) const;
   /// Those that occurred, in the order of their bytes.

@@ -46,7 +46,7 @@ class Report {
   Report& operator=(const Report&) = delete;
 
   // ---- what a run is ----
-  void setting(std::string_view name, std::string_view value);
+  void setting(std::string_view name, std::string_view value);  ///< an option of the run: "learning rate", "0.002"
   /// A fact about the data: "training sentences", "12,544".
   void data_fact(std::string_view name, std::string_view value);
   /// Lines about the data that keep their form: a summary, a table of splits.
@@ -75,14 +75,14 @@ class Report {
   void confusion(const ConfusionMatrix& matrix, const std::vector<std::string>& names = {});
   /// The 30 worst are kept.
   void mistake(Mistake mistake);
-  void clear_mistakes();
+  void clear_mistakes();  ///< those of an earlier evaluation
   /// Weights (T, S), or of several heads (heads, T, S): row t says where word t looks. Up to 48 words are drawn. Throws
   /// Error(shape) unless there is a word for each row and column.
   void attention(std::string_view title, const std::vector<std::string>& rows, const std::vector<std::string>& columns,
                  const Tensor& weights);
 
   // ---- the page ----
-  std::string html() const;
+  std::string html() const;  ///< the page as it would be written now
   /// Writes the page, all of it or nothing. Where that fails it says so on standard error, the first time, and returns
   /// false: nobody wants to lose a run over its report.
   bool write();
