@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <map>
@@ -214,6 +215,15 @@ class CommandLine {
     return object.dump(2) + "\n";
   }
 
+  /// For inputs that only other inputs tell, such as the recordings of a manifest: throws Error(argument) where one
+  /// would be overwritten.
+  void check_inputs(const std::vector<train::NamedPath>& inputs) const {
+    std::vector<train::NamedPath> outputs;
+    for (const Entry& entry : entries_)
+      if (entry.kind == Kind::output && !entry.path->empty()) outputs.push_back({entry.name, *entry.path});
+    train::check_outputs(inputs, outputs);
+  }
+
  private:
   struct Entry {
     std::string name;
@@ -236,9 +246,9 @@ class CommandLine {
     if (app_.get_config_ptr() != nullptr && app_.get_config_ptr()->count() > 0 &&
         app_.get_config_ptr()->as<std::string>().empty())
       refuse("--config", "is empty");
-    if (common_.save.empty())
-      for (const char* name : {"--resume", "--checkpoint-steps"})
-        if (is_given(name)) refuse(name, "needs --save, the folder of the run");
+    if (common_.save.empty() && common_.resume) refuse("--resume", "needs --save, the folder of the run");
+    if (common_.save.empty() && is_given("--checkpoint-steps"))
+      refuse("--checkpoint-steps", "needs --save, the folder of the run");
   }
 
   void check_paths() const {
@@ -247,12 +257,18 @@ class CommandLine {
       if (entry.path == nullptr) continue;
       auto& list = entry.kind == Kind::folder ? folders : entry.kind == Kind::output ? outputs : inputs;
       list.push_back({entry.name, *entry.path});
+      std::error_code error;
+      if ((entry.name == "--load" || entry.name == "--init-from") && std::filesystem::is_directory(*entry.path, error))
+        list.back().path += std::string("/") + train::model_file_name;
     }
     if (const std::string config = app_.get_config_ptr() != nullptr ? app_.get_config_ptr()->as<std::string>() : "";
-        !config.empty())
-      inputs.push_back({"--config", config});
+        !config.empty()) {
+      // A run may go on with the options that it saved.
+      if (common_.save.empty() || !train::is_same_file(config, common_.save + "/options.json"))
+        inputs.push_back({"--config", config});
+    }
     if (!common_.save.empty())
-      for (const char* name : {train::model_file_name, "options.json"})
+      for (const char* name : {train::model_file_name, "options.json", "run.lock", "trace.json"})
         outputs.push_back({"--save", common_.save + "/" + name});
     train::check_outputs(inputs, outputs, folders);
   }

@@ -143,7 +143,7 @@ std::string tagged(Tagger& tagger, const TaggingVocabularies& vocabularies, cons
         words.begin() + static_cast<std::ptrdiff_t>(std::min(begin + longest, words.size())));
     const auto tags = tag(tagger, vocabularies, data::tagging_batch(piece, vocabularies));
     for (std::size_t i = 0; i < piece.size(); ++i)
-      line += fmt::format("{}{}/{}", begin + i > 0 ? " " : "", piece[i], tags[i]);
+      line += fmt::format("{}{}/{}", begin + i > 0 ? " " : "", piece[i], train::printable(tags[i], 60));
   }
   return line;
 }

@@ -184,6 +184,10 @@ void run(Options& options, const CommandLine& line) {
   fmt::print("{}\n", summary);
   reports.report().data_text(summary);
   // What cannot be read or made shows now, not after the training.
+  std::vector<train::NamedPath> recordings;
+  for (const data::Utterance& utterance : corpus.data.utterances)
+    recordings.push_back({"a file of the data", utterance.path});
+  line.check_inputs(recordings);
   const auto trials = options.verify.empty() ? std::vector<SpeakerTrial>() : read_trials(options.verify, corpus);
   if (!options.pictures.empty()) data::make_directories(options.pictures);
   const auto model = trains ? train_model(corpus, options, line, reports) : saved_model(options.load, corpus);

@@ -24,9 +24,11 @@ struct Counts {
   data::Vocabulary words, labels;
   std::optional<NaiveBayes> naive_bayes;
 
+  /// A label as it can be shown on a terminal.
+  std::string shown_label(std::int64_t id) const { return train::printable(labels.word(id), 60); }
   std::vector<std::string> label_names() const {
     std::vector<std::string> names;
-    for (std::int64_t id = 0; id < labels.size(); ++id) names.push_back(labels.word(id));
+    for (std::int64_t id = 0; id < labels.size(); ++id) names.push_back(shown_label(id));
     return names;
   }
 };
@@ -121,7 +123,7 @@ inline void label(TextClassifier& model, const Counts& counts, const std::string
   const TextBatch batch{packed.rows, packed.segments, {}};
   const Tensor probabilities = softmax(model.forward(batch));
   const std::int64_t best = argmax(probabilities, 1).item<std::int64_t>();
-  fmt::print("{}\t{:.3f}\t{}\n", counts.labels.word(best), probabilities.select(1, best).item(), text);
+  fmt::print("{}\t{:.3f}\t{}\n", counts.shown_label(best), probabilities.select(1, best).item(), text);
   if (const Tensor weights = look ? model.attention(batch) : Tensor(); weights.defined() && !words.empty())
     fmt::print("\n{}", train::attention_picture(words, to(weights, float64).to_vector<double>()));
 }

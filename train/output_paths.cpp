@@ -3,6 +3,9 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -45,6 +48,21 @@ bool is_in(const fs::path& path, const fs::path& folder) {
   return true;
 }
 
+/// Names and sizes of all files in a folder, in order.
+std::string listed(const std::string& folder) {
+  std::vector<std::string> lines;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code unknown;
+    if (!entry->is_regular_file(unknown)) continue;
+    lines.push_back(
+        fmt::format("{}\t{}\n", entry->path().lexically_relative(folder).string(), entry->file_size(unknown)));
+  }
+  if (error) fail(ErrorKind::io, "{}: cannot read the folder; {}", folder, error.message());
+  std::sort(lines.begin(), lines.end());
+  return fmt::format("{}", fmt::join(lines, ""));
+}
+
 void check_writable(const NamedPath& output, const std::vector<NamedPath>& folders) {
   const std::string shown = printable(output.path, 300);
   std::error_code error;
@@ -82,7 +100,15 @@ void check_outputs(const std::vector<NamedPath>& inputs, const std::vector<Named
   };
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i].path.empty()) continue;
-    for (const NamedPath& input : inputs) clash(outputs[i], input, "which would be overwritten");
+    for (const NamedPath& input : inputs) {
+      clash(outputs[i], input, "which would be overwritten");
+      std::error_code error;
+      if (fs::is_directory(input.path, error) && fs::exists(outputs[i].path, error) && !is_device(outputs[i].path) &&
+          is_in(place(outputs[i].path), place(input.path)))
+        fail(ErrorKind::argument, "{}: {}: is part of {}, and would be overwritten", outputs[i].option,
+             printable(outputs[i].path, 300), input.option);
+    }
+    for (const NamedPath& folder : folders) clash(outputs[i], folder, "a folder that is made");
     for (std::size_t k = 0; k < i; ++k) clash(outputs[i], outputs[k], "which is written, too");
     check_writable(outputs[i], folders);
   }
@@ -90,7 +116,11 @@ void check_outputs(const std::vector<NamedPath>& inputs, const std::vector<Named
 
 std::string fingerprint(const std::string& path) {
   std::error_code error;
-  if (fs::is_directory(path, error)) return path;
+  if (fs::is_directory(path, error)) {
+    const std::string names = listed(path);
+    const uLong crc = ::crc32_z(0, reinterpret_cast<const Bytef*>(names.data()), names.size());
+    return fmt::format("folder with names and sizes of crc {:08x}", crc);
+  }
   data::InputFile file(path);
   if (!file.is_regular()) return path;
   std::string buffer(1 << 20, '\0');

@@ -17,8 +17,9 @@ struct NamedPath {
 bool is_same_file(const std::string& a, const std::string& b);
 
 /// To be called before anything is opened for writing: throws Error(argument) where an output is the same file as an
-/// input or as another output, and Error(io) for one that is a folder, cannot be written, or lies in a folder that does
-/// not exist (unless it is one of `folders`, which are to be made, or in one). Devices and pipes may be given twice.
+/// input, replaces a file in a folder that is one, or is the same as another output or one of the folders; Error(io)
+/// for one that is a folder, cannot be written, or lies in a folder that does not exist (unless it is one of `folders`,
+/// which are to be made, or in one). Devices and pipes may be given twice.
 ///
 ///   train::check_outputs({{"--train", options.train}}, {{"--metrics", options.metrics}}, {{"--save", options.save}});
 ///
@@ -27,7 +28,8 @@ void check_outputs(const std::vector<NamedPath>& inputs, const std::vector<Named
                    const std::vector<NamedPath>& folders = {});
 
 /// What a file holds, in few characters ("crc 1a2b3c4d, 1200 bytes"), for options whose files must not change between
-/// the beginning of a run and its resumption. A folder is named by its path. Throws Error(io).
+/// the beginning of a run and its resumption. Of a folder only the names and sizes of the files in it count: it may be
+/// large. Throws Error(io).
 std::string fingerprint(const std::string& path);
 
 }  // namespace train

@@ -53,6 +53,8 @@ bool Run::resume() {
                         "and keeps them in checkpoints.earlier until it has finished",
                         in_->options.folder, there.back()));
         in_->files->begin_anew();
+      } else {
+        in_->files->remove_unneeded_best();  // of a run that was killed before its first checkpoint
       }
     }
     in_->was_finished = in_->is_finished;

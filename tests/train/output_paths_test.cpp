@@ -64,6 +64,30 @@ TEST_CASE("output paths: a fingerprint is of the content") {
   test::write_file(directory / "b", "123456789");
   CHECK(saw::train::fingerprint((directory / "a").string()) == "crc cbf43926, 9 bytes");  // CRC-32's check value
   CHECK(saw::train::fingerprint((directory / "b").string()) == "crc cbf43926, 9 bytes");
-  CHECK(saw::train::fingerprint(directory.path().string()) == directory.path().string());
+  // Of a folder names and sizes, by whatever path it is reached.
+  const std::string folder = saw::train::fingerprint(directory.path().string());
+  CHECK(saw::train::fingerprint((directory.path() / "." / "").string()) == folder);
+  test::write_file(directory / "a", "987654321");
+  CHECK(saw::train::fingerprint(directory.path().string()) == folder);
+  test::write_file(directory / "a", "12345678");
+  CHECK(saw::train::fingerprint(directory.path().string()) != folder);
   CHECK(test::kind_of([&] { saw::train::fingerprint((directory / "c").string()); }) == ErrorKind::io);
+}
+
+TEST_CASE("output paths: a folder of inputs keeps its files, a folder that is made is no file") {
+  const test::TemporaryDirectory directory;
+  const auto path = [&](const char* name) { return (directory / name).string(); };
+  fs::create_directory(directory / "data");
+  test::write_file(directory / "data" / "metadata.json", "{}");
+  const auto complaint = [&](const std::string& output) {
+    return test::error_text(ErrorKind::argument, [&] {
+      saw::train::check_outputs({{"--data", path("data")}}, {{"--predict", output}},
+                                {{"--tensorboard", path("events")}});
+    });
+  };
+  CHECK(complaint(path("data") + "/metadata.json") ==
+        "--predict: " + path("data/metadata.json") + ": is part of --data, and would be overwritten");
+  CHECK(complaint(path("events")) ==
+        "--predict: " + path("events") + ": the same file as --tensorboard, a folder that is made");
+  saw::train::check_outputs({{"--data", path("data")}}, {{"--predict", path("data") + "/new.csv"}}, {});
 }

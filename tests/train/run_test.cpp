@@ -240,3 +240,52 @@ TEST_CASE("run: weights that are NaN are no checkpoint, whatever the loss says")
   CHECK(text.find("it came with the update of the weights") != std::string::npos);
   CHECK(train::CheckpointFolder((directory / "checkpoints").string()).steps() == std::vector<std::int64_t>{2, 4});
 }
+
+namespace {
+
+/// Counts by `by` to step 6, of which the second is the best; leaves off after step `until`. The model at the end.
+double count_to_six(const std::string& folder, double by, bool resume, std::int64_t until = 6) {
+  Counter model;
+  train::Run run({.folder = folder, .resume = resume, .checkpoint_steps = 1, .say = [](const std::string&) {}},
+                 {.steps = 6, .evaluation_steps = 1, .metric = "score"});
+  run.track("model", model);
+  run.resume();
+  while (run.next_step()) {
+    if (run.step() == until) return 0.0;
+    model.value.copy_(model.value + by);
+    run.finish_step({});
+    run.evaluated({{"score", run.step() == 2 ? 1.0 : 0.0}});
+  }
+  run.finish();
+  return model.value.item();
+}
+
+}  // namespace
+
+TEST_CASE("run: best weights that another run left without a checkpoint are nobody's") {
+  const test::TemporaryDirectory directory;
+  const std::string folder = (directory / "run").string();
+  CHECK(count_to_six(folder, 10.0, false) == 20.0);
+  std::vector<std::filesystem::path> left;
+  for (const auto& entry : std::filesystem::directory_iterator(directory / "run" / "checkpoints"))
+    if (entry.path().filename().string().starts_with("step-")) left.push_back(entry.path());
+  for (const auto& path : left) std::filesystem::remove(path);
+  count_to_six(folder, 1.0, true, 4);
+  CHECK(count_to_six(folder, 1.0, true) == 2.0);
+}
+
+TEST_CASE("run: best weights of another run in the place of its own are refused by name") {
+  const test::TemporaryDirectory directory;
+  count_to_six((directory / "one").string(), 1.0, false, 4);
+  count_to_six((directory / "ten").string(), 10.0, false, 4);
+  const std::string best = "checkpoints/best-000000002.safetensors";
+  std::filesystem::copy_file(directory / "ten" / best, directory / "one" / best,
+                             std::filesystem::copy_options::overwrite_existing);
+  Lines said;
+  Counter model;
+  train::Run run({.folder = (directory / "one").string(), .resume = true, .say = said.say()},
+                 {.steps = 6, .evaluation_steps = 1, .metric = "score"});
+  run.track("model", model);
+  CHECK(test::kind_of([&] { run.resume(); }) == ErrorKind::io);
+  CHECK(said.has("not the best weights with which the checkpoint of step 3 was saved"));
+}

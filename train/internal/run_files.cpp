@@ -8,12 +8,14 @@
 #include "saw/autograd/base/internal/check.h"
 #include "saw/data/file.h"
 #include "saw/train/internal/numbered_files.h"
+#include "saw/train/output_paths.h"
 
 namespace saw::train {
 namespace {
 
 constexpr const char* best_kind = "best";
 constexpr const char* earlier = ".earlier";
+constexpr const char* best_note = "best";  // what is in the file of the best weights that a checkpoint refers to
 
 }  // namespace
 
@@ -34,33 +36,48 @@ std::optional<Checkpoint> RunFiles::load(const std::function<std::int64_t(const 
                                          StateDict& best) const {
   return checkpoints_.load_newest(say_, [&](const Checkpoint& checkpoint) {
     const std::int64_t step = best_step(checkpoint);
-    best = step < 0 ? StateDict() : load_model(numbered_file(checkpoints_.path(), best_kind, step)).weights;
+    best = {};
+    if (step < 0) return;
+    const std::string path = numbered_file(checkpoints_.path(), best_kind, step);
+    best = load_model(path).weights;
+    if (const auto note = checkpoint.notes.find(best_note);
+        note != checkpoint.notes.end() && note->second != fingerprint(path))
+      fail(ErrorKind::io, "{}: not the best weights with which the checkpoint of step {} was saved", path,
+           checkpoint.step);
   });
+}
+
+void RunFiles::write(Checkpoint checkpoint, std::int64_t best_step, const std::function<ModelFile()>& best) {
+  restore();
+  const std::string& folder = checkpoints_.path();
+  if (std::exchange(is_foreign_, false)) {
+    remove_earlier();
+    std::error_code error;
+    std::filesystem::rename(folder, folder + earlier, error);
+    if (error) checkpoints_.clear();  // there is something else in its way
+  }
+  data::make_directories(folder);
+  if (best_step >= 0) {
+    const std::string path = numbered_file(folder, best_kind, best_step);
+    const auto there = file_numbers(folder, best_kind);
+    if (!std::binary_search(there.begin(), there.end(), best_step)) save_model(path, best());
+    checkpoint.notes[best_note] = fingerprint(path);
+  }
+  checkpoints_.save(checkpoint);
+  remove_unneeded_best();
 }
 
 std::string RunFiles::save(const Checkpoint& checkpoint, std::int64_t best_step,
                            const std::function<ModelFile()>& best) {
-  try {
-    restore();
-    const std::string& folder = checkpoints_.path();
-    if (std::exchange(is_foreign_, false)) {
-      remove_earlier();
-      std::error_code error;
-      std::filesystem::rename(folder, folder + earlier, error);
-      if (error) checkpoints_.clear();  // there is something else in its way
+  for (bool again = false;; again = true) try {
+      write(checkpoint, best_step, best);
+      return {};
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::io) throw;
+      remove_unneeded_best();  // on a full disk every byte counts
+      if (again || !make_room())
+        return fmt::format("the checkpoint of step {} could not be written: {}", checkpoint.step, error.what());
     }
-    data::make_directories(folder);
-    if (const auto there = file_numbers(folder, best_kind);
-        best_step >= 0 && !std::binary_search(there.begin(), there.end(), best_step))
-      save_model(numbered_file(folder, best_kind, best_step), best());
-    checkpoints_.save(checkpoint);
-    remove_unneeded_best();
-    return {};
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::io) throw;
-    remove_unneeded_best();  // on a full disk every byte counts
-    return fmt::format("the checkpoint of step {} could not be written: {}", checkpoint.step, error.what());
-  }
 }
 
 void RunFiles::remove_earlier() const {

@@ -34,19 +34,22 @@ class RunFiles {
   void begin_anew() { is_foreign_ = true; }
   /// Removes what was moved there.
   void remove_earlier() const;
+  /// Removes best weights that no checkpoint refers to.
+  void remove_unneeded_best() const;
   /// The newest checkpoint that can be read together with the best weights of step `best_step(checkpoint)` (-1: none),
   /// which are put into `best`.
   std::optional<Checkpoint> load(const std::function<std::int64_t(const Checkpoint&)>& best_step,
                                  StateDict& best) const;
-  /// Writes a checkpoint, and before it the best weights if those of `best_step` (-1: none) are not there yet. Returns
-  /// what went wrong where the disk does not take them, and nothing where it does.
+  /// Writes a checkpoint, and before it the best weights if those of `best_step` (-1: none) are not there yet; on a
+  /// full disk in place of all checkpoints but the newest. Returns what went wrong where the disk does not take them,
+  /// and nothing where it does.
   std::string save(const Checkpoint& checkpoint, std::int64_t best_step, const std::function<ModelFile()>& best);
   /// Writes model.safetensors; on a full disk in place of all checkpoints but the newest. Throws Error(io).
   void save_model_file(const ModelFile& model);
 
  private:
   void restore();
-  void remove_unneeded_best() const;
+  void write(Checkpoint checkpoint, std::int64_t best_step, const std::function<ModelFile()>& best);
   /// Removes all checkpoints but the newest; whether there were any.
   bool make_room() const;
 

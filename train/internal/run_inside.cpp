@@ -135,7 +135,7 @@ std::uint64_t Run::Inside::room() const {
   std::uint64_t bytes = 1 << 16;
   for (const auto& [part, state] : states.save())
     for (const auto& [name, tensor] : state)
-      bytes += static_cast<std::uint64_t>(tensor.numel()) * size_of(tensor.dtype()) * (part == "model" ? 3 : 1);
+      bytes += static_cast<std::uint64_t>(tensor.numel()) * size_of(tensor.dtype()) * (part == "model" ? 5 : 2);
   return bytes;
 }
 

@@ -66,7 +66,7 @@ struct Run::Inside {
   /// A copy of the model's weights.
   StateDict weights() const;
   ModelFile described(StateDict values) const;
-  /// Bytes of a checkpoint, the model and the best weights, and the space in which files are replaced.
+  /// Bytes of two checkpoints, the model and two best weights: the least with which files can be replaced.
   std::uint64_t room() const;
 
   /// Writes a checkpoint; whether that went well. If not, a line says so, and what follows from it.

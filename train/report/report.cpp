@@ -126,7 +126,11 @@ void Report::mistake(Mistake mistake) {
                                       [](const Mistake& a, const Mistake& b) { return a.loss > b.loss; });
   if (place == kept.end() && kept.size() >= most_mistakes) return;
   for (std::string* text : {&mistake.text, &mistake.target, &mistake.prediction})
-    if (text->size() > most_text) *text = text->substr(0, most_text) + " …";
+    if (text->size() > most_text) {
+      std::size_t end = most_text;
+      while (end > 0 && (static_cast<unsigned char>((*text)[end]) & 0xC0) == 0x80) --end;  // not inside a character
+      *text = text->substr(0, end) + " …";
+    }
   kept.insert(place, std::move(mistake));
   if (kept.size() > most_mistakes) kept.pop_back();
 }
