@@ -12,6 +12,7 @@
 #include "saw/nn/depthwise_conv1d.h"
 #include "saw/nn/dropout.h"
 #include "saw/nn/embedding.h"
+#include "saw/nn/generation.h"
 #include "saw/nn/group_norm.h"
 #include "saw/nn/init.h"
 #include "saw/nn/keys_and_values.h"
@@ -32,3 +33,4 @@
 #include "saw/nn/sequential.h"
 #include "saw/nn/summary.h"
 #include "saw/nn/transformer.h"
+#include "saw/nn/transformer_decoder.h"

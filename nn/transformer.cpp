@@ -1,33 +1,20 @@
 #include "saw/nn/transformer.h"
 
 #include "saw/autograd/ops/binary.h"
-#include "saw/nn/internal/checked_sizes.h"
+#include "saw/nn/internal/transformer_parts.h"
 
 namespace saw::nn {
-namespace {
-
-std::int64_t hidden_width(const TransformerOptions& options) {
-  return options.feed_forward == -1 ? 4 * options.width
-                                    : checked_positive("Transformer", "feed_forward", options.feed_forward);
-}
-
-MultiHeadAttentionOptions attention_options(const TransformerOptions& options) {
-  return {.dropout = options.dropout, .attention = options.attention};
-}
-
-}  // namespace
 
 TransformerEncoderLayer::TransformerEncoderLayer(const TransformerOptions& options)
     : activation_(options.activation),
       pre_norm_(options.pre_norm),
-      self_attn_(child<MultiHeadAttention>("self_attn", checked_positive("Transformer", "width", options.width),
-                                           checked_positive("Transformer", "heads", options.heads),
-                                           attention_options(options))),
+      self_attn_(child<MultiHeadAttention>("self_attn", options.width, options.heads,
+                                           attention_options(options, options.attention))),
       linear1_(child<Linear>("linear1", options.width, hidden_width(options))),
       dropout_(child<Dropout>("dropout", options.dropout)),
       linear2_(child<Linear>("linear2", hidden_width(options), options.width)),
-      norm1_(child<LayerNorm>("norm1", options.width, LayerNormOptions{.epsilon = options.epsilon})),
-      norm2_(child<LayerNorm>("norm2", options.width, LayerNormOptions{.epsilon = options.epsilon})),
+      norm1_(child<LayerNorm>("norm1", options.width, norm_options(options))),
+      norm2_(child<LayerNorm>("norm2", options.width, norm_options(options))),
       dropout1_(child<Dropout>("dropout1", options.dropout)),
       dropout2_(child<Dropout>("dropout2", options.dropout)) {}
 
@@ -58,8 +45,7 @@ Tensor TransformerEncoderLayer::attention_weights(const Tensor& x, const Segment
 
 TransformerEncoder::TransformerEncoder(const TransformerOptions& options)
     : layers_(child<ModuleList<TransformerEncoderLayer>>("layers")),
-      norm_(options.final_norm ? &child<LayerNorm>("norm", options.width, LayerNormOptions{.epsilon = options.epsilon})
-                               : nullptr) {
+      norm_(options.final_norm ? &child<LayerNorm>("norm", options.width, norm_options(options)) : nullptr) {
   for (std::int64_t i = 0; i < checked_size("Transformer", "layers", options.layers); ++i) layers_.add(options);
 }
 

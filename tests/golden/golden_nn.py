@@ -232,12 +232,35 @@ def encoders(golden):
           alone(lambda m, x: m(x)), dict(lengths=LENGTHS), layers=2, final_norm=True, **described, **options)
 
 
+def decoders(golden):
+    inputs = dict(target=golden.randn(sum(LENGTHS), WIDTH), memory=golden.randn(sum(MEMORY_LENGTHS), WIDTH))
+    lengths = dict(lengths=LENGTHS, memory_lengths=MEMORY_LENGTHS)
+    kinds = {"post_norm_relu": dict(norm_first=False, activation="relu"),
+             "pre_norm_gelu": dict(norm_first=True, activation="gelu")}
+
+    def one(options):
+        return nn.TransformerDecoderLayer(WIDTH, HEADS, FEED_FORWARD, dropout=0.0, batch_first=True, **options)
+
+    def run(module, target, memory):
+        pairs = zip(target.split(LENGTHS), memory.split(MEMORY_LENGTHS))
+        return torch.cat([module(x[None], y[None], tgt_mask=causal_mask(len(x)))[0] for x, y in pairs])
+
+    described = dict(heads=HEADS, feed_forward=FEED_FORWARD)
+    for kind, options in kinds.items():
+        layer(golden, f"decoder_layer_{kind}", randomise(golden, one(options)), inputs, run, lengths, **described,
+              **options)
+        norm = nn.LayerNorm(WIDTH) if options["norm_first"] else None
+        layer(golden, f"decoder_{kind}", randomise(golden, nn.TransformerDecoder(one(options), 2, norm)), inputs, run,
+              lengths, layers=2, final_norm=norm is not None, **described, **options)
+
+
 def layers():
     golden = Golden("layers", "layers: state, inputs, outputs and all gradients, float64", seed=4)
     simple_layers(golden)
     convolutions(golden)
     attentions(golden)
     encoders(golden)
+    decoders(golden)
     return golden
 
 

@@ -239,3 +239,31 @@ TEST_CASE("transformer encoders equal PyTorch") {
     }
   }
 }
+
+TEST_CASE("transformer decoders equal PyTorch") {
+  for (const bool pre_norm : {false, true}) {
+    const std::string kind = pre_norm ? "pre_norm_gelu" : "post_norm_relu";
+    nn::TransformerOptions options{.width = 12,
+                                   .heads = 3,
+                                   .layers = 2,
+                                   .feed_forward = 20,
+                                   .dropout = 0.0,
+                                   .activation = pre_norm ? nn::Activation::gelu : nn::Activation::relu,
+                                   .pre_norm = pre_norm,
+                                   .final_norm = pre_norm};
+    const auto check = [&](const std::string& name, auto& decoder, double terms) {
+      const Segments segments = golden().segments(name + ".lengths");
+      const Segments memory_segments = golden().segments(name + ".memory_lengths");
+      const auto run = [&](const auto& layer, const TensorList& in) {
+        return layer.forward(in[0], segments, in[1], memory_segments);
+      };
+      check_layer(name, decoder, run, terms, {".target", ".memory"});
+    };
+    // 43 terms of each attention, 13 and 21 of the feed-forward net, three norms of 20 each; twice for two layers
+    const double layer_terms = 86 + 34 + 60;
+    nn::TransformerDecoderLayer layer(options);
+    check("decoder_layer_" + kind, layer, layer_terms);
+    nn::TransformerDecoder decoder(options);
+    check("decoder_" + kind, decoder, 2 * layer_terms + 20);
+  }
+}
