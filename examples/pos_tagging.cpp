@@ -21,6 +21,8 @@ struct Options : CommonOptions {
   std::string tag;
 };
 
+constexpr std::size_t longest_word = 1000;  // bytes
+
 // ---- the model as a file ----
 
 /// What model.safetensors has beside the weights.
@@ -150,7 +152,7 @@ std::string tagged(Tagger& tagger, const TaggingVocabularies& vocabularies, cons
 
 /// Tags standard input, one sentence a line. Lines of any length that nobody could have written are refused.
 void tag_lines(Tagger& tagger, const TaggingVocabularies& vocabularies, std::istream& input) {
-  constexpr std::size_t longest_line = 1 << 20, longest_word = 1000;
+  constexpr std::size_t longest_line = 1 << 20;
   std::int64_t number = 0;
   for (std::string line; std::getline(input, line);) {
     ++number;
@@ -233,6 +235,22 @@ void describe_test(train::Report& report, Tagger& tagger, const TaggingVocabular
   }
 }
 
+/// The sentences of a file. What nobody could have written is refused: memory and time grow with the square of a
+/// sentence.
+data::Corpus read_sentences(const std::string& path) {
+  data::Corpus corpus = data::read_conllu(path);
+  for (const data::Sentence& sentence : corpus.sentences) {
+    const auto refuse = [&](const char* what, std::size_t size, std::size_t longest) {
+      throw Error(ErrorKind::io, fmt::format("{}:{}: {} too long; got {}; expected at most {}", path, sentence.line,
+                                             what, size, longest));
+    };
+    if (sentence.words.size() > 5000) refuse("the sentence is", sentence.words.size(), 5000);
+    for (const std::string& word : sentence.words)
+      if (word.size() > longest_word) refuse("a word of the sentence is", word.size(), longest_word);
+  }
+  return corpus;
+}
+
 void run(const Options& options, const CommandLine& line) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   manual_seed(static_cast<std::uint64_t>(options.seed));
@@ -243,10 +261,10 @@ void run(const Options& options, const CommandLine& line) {
   std::unique_ptr<Tagger> tagger;
   const bool trains = options.load.empty();
   data::Corpus testing;
-  if (trains || line.is_given("--test")) testing = data::read_conllu(options.test);
+  if (trains || line.is_given("--test")) testing = read_sentences(options.test);
   if (trains) {
     fmt::print("{}\n", config_string());
-    const data::Corpus training = data::read_conllu(options.train), dev = data::read_conllu(options.dev);
+    const data::Corpus training = read_sentences(options.train), dev = read_sentences(options.dev);
     vocabularies = TaggingVocabularies(training);
     if (options.init_from.empty()) {
       tagger = make_tagger(options.model, vocabularies);

@@ -28,6 +28,7 @@ struct Generated {
   bool has_ended = false;                  ///< with the end symbol; else it was cut at the longest length
 };
 
+/// What beam search and sampling have in common.
 struct GenerationOptions {
   std::int64_t begin = 0;      ///< the symbol before the first
   std::int64_t end = 0;        ///< the symbol that ends a sequence
@@ -38,6 +39,7 @@ struct GenerationOptions {
   std::vector<std::vector<std::int64_t>> prefixes = {};
 };
 
+/// For beam_search().
 struct BeamOptions : GenerationOptions {
   std::int64_t beam = 4;  ///< sequences of each text that are followed at once; 1: greedy
   std::int64_t best = 1;  ///< of each text that are returned, at most `beam`
@@ -62,6 +64,7 @@ struct BeamOptions : GenerationOptions {
 ///   const auto found = nn::beam_search(segments.count(), next, {{.begin = 2, .end = 3}, 4});
 std::vector<std::vector<Generated>> beam_search(std::int64_t texts, const NextScores& next, const BeamOptions& options);
 
+/// For sample_sequences().
 struct SamplingOptions : GenerationOptions {
   double temperature = 1.0;  ///< by which scores are divided: below 1 the probable becomes more so; 0: always the best
   std::int64_t top_k = 0;    ///< only among so many best (Fan et al. 2018); 0: all

@@ -181,6 +181,19 @@ TEST_CASE("pos_tagging: stopped and killed, resumed, and the same bytes at the e
   CHECK(other.output.find("--seed: was 1, is 2") != std::string::npos);
 }
 
+TEST_CASE("pos_tagging: sentences and words that nobody could have written are refused with their line") {
+  const test::TemporaryDirectory directory;
+  const std::string path = (directory / "long.conllu").string();
+  std::string sentence;
+  for (int i = 1; i <= 5001; ++i) sentence += std::to_string(i) + "\tno\t_\tINTJ\t_\t_\t_\t_\t_\t_\n";
+  test::write_file(path, "1\tyes\t_\tINTJ\t_\t_\t_\t_\t_\t_\n\n" + sentence + "\n");
+  CHECK(run("--train " + path).output.find(path + ":3: the sentence is too long; got 5001; expected at most 5000") !=
+        std::string::npos);
+  test::write_file(path, "1\t" + std::string(1001, 'n') + "\t_\tINTJ\t_\t_\t_\t_\t_\t_\n\n");
+  CHECK(run("--dev " + path).output.find(path + ":1: a word of the sentence is too long; got 1001") !=
+        std::string::npos);
+}
+
 TEST_CASE("pos_tagging: a saved model that was changed is refused by name") {
   const test::TemporaryDirectory directory;
   const std::string small = small_corpus(directory), folder = (directory / "model").string();
