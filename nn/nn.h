@@ -9,6 +9,7 @@
 #include "saw/nn/conformer_encoder.h"
 #include "saw/nn/conv1d.h"
 #include "saw/nn/conv_transpose1d.h"
+#include "saw/nn/crf.h"
 #include "saw/nn/depthwise_conv1d.h"
 #include "saw/nn/dropout.h"
 #include "saw/nn/embedding.h"
