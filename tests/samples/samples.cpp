@@ -46,6 +46,7 @@ const SampleList& all() {
                               conv_samples,
                               copy_samples,
                               crf_samples,
+                              ctc_samples,
                               cumulative_samples,
                               custom_function_samples,
                               depthwise_conv_samples,

@@ -19,6 +19,7 @@ OpList compare_ops();
 OpList conv_ops();
 OpList copy_ops();
 OpList crf_ops();
+OpList ctc_ops();
 OpList cumulative_ops();
 OpList custom_function_ops();
 OpList depthwise_conv_ops();
