@@ -10,6 +10,8 @@
 #include "saw/nn/conv1d.h"
 #include "saw/nn/conv_transpose1d.h"
 #include "saw/nn/crf.h"
+#include "saw/nn/ctc_beam_search.h"
+#include "saw/nn/ctc_decoding.h"
 #include "saw/nn/depthwise_conv1d.h"
 #include "saw/nn/dropout.h"
 #include "saw/nn/embedding.h"
