@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/base/parallel.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/literal.h"
@@ -46,6 +48,65 @@ Tensor checked_constraint(const char* what, const Tensor& constraint, const Shap
     fail(ErrorKind::shape, "ConditionalRandomField: the constraint of {} does not fit; got {} {}; expected {}", what,
          constraint.dtype(), constraint.shape(), shape);
   return constraint.detach().clone();
+}
+
+/// The end of a partial labelling: where it came from.
+struct Partial {
+  double score;
+  std::int64_t label;   // of the row before
+  std::int64_t number;  // among that label's partial labellings, the best first
+};
+
+/// Keeps the `count` best, which come first; of equal ones those that were found first.
+void keep_best(std::vector<Partial>& partials, std::int64_t count) {
+  std::erase_if(partials, [](const Partial& partial) { return !(partial.score > double{never}); });
+  std::stable_sort(partials.begin(), partials.end(),
+                   [](const Partial& a, const Partial& b) { return a.score > b.score; });
+  if (std::ssize(partials) > count) partials.resize(static_cast<std::size_t>(count));
+}
+
+/// Scores of a CRF in double, row-major.
+struct PlainScores {
+  std::vector<double> emissions, transitions, begin, end;
+  std::size_t labels;
+};
+
+/// Viterbi with `count` ways to each label of each row in place of one.
+std::vector<Labelling> best_labellings(const PlainScores& scores, std::size_t first, std::size_t length,
+                                       std::int64_t count) {
+  if (length == 0) return {Labelling()};
+  const std::size_t labels = scores.labels;
+  std::vector<std::vector<Partial>> ways(length * labels);  // to each label of each row
+  for (std::size_t t = 0; t < length; ++t)
+    for (std::size_t j = 0; j < labels; ++j) {
+      std::vector<Partial>& here = ways[t * labels + j];
+      const double emission = scores.emissions[(first + t) * labels + j];
+      if (t == 0) here.push_back({scores.begin[j] + emission, -1, -1});
+      for (std::size_t i = 0; t > 0 && i < labels; ++i) {
+        const std::vector<Partial>& before = ways[(t - 1) * labels + i];
+        for (std::size_t k = 0; k < before.size(); ++k)
+          here.push_back({before[k].score + scores.transitions[i * labels + j] + emission, static_cast<std::int64_t>(i),
+                          static_cast<std::int64_t>(k)});
+      }
+      keep_best(here, count);
+    }
+  std::vector<Partial> whole;
+  for (std::size_t j = 0; j < labels; ++j) {
+    const std::vector<Partial>& before = ways[(length - 1) * labels + j];
+    for (std::size_t k = 0; k < before.size(); ++k)
+      whole.push_back({before[k].score + scores.end[j], static_cast<std::int64_t>(j), static_cast<std::int64_t>(k)});
+  }
+  keep_best(whole, count);
+  std::vector<Labelling> results;
+  for (Partial at : whole) {
+    Labelling result{std::vector<std::int64_t>(length, 0), at.score};
+    for (std::size_t t = length; t-- > 0;) {
+      result.labels[t] = at.label;
+      at = ways[t * labels + static_cast<std::size_t>(at.label)][static_cast<std::size_t>(at.number)];
+    }
+    results.push_back(std::move(result));
+  }
+  return results;
 }
 
 }  // namespace
@@ -101,6 +162,26 @@ BestLabels ConditionalRandomField::decode(const Tensor& emissions, const Segment
   const NoGradGuard no_grad;
   const Scores own = scores();
   return crf_decode(emissions, own.transitions, own.begin, own.end, segments);
+}
+
+std::vector<std::vector<Labelling>> ConditionalRandomField::decode_n_best(const Tensor& emissions,
+                                                                          const Segments& segments,
+                                                                          std::int64_t count) const {
+  const auto scope = enter();
+  const NoGradGuard no_grad;
+  checked_positive("ConditionalRandomField", "how many labellings are wanted", count);
+  decode(emissions, segments);  // refuses what does not fit
+  const Scores own = scores();
+  const auto plain = [](const Tensor& x) { return x.to(float64).to_vector<double>(); };
+  const PlainScores numbers{plain(emissions), plain(own.transitions), plain(own.begin), plain(own.end),
+                            static_cast<std::size_t>(emissions.size(1))};
+  std::vector<std::vector<Labelling>> results(static_cast<std::size_t>(segments.count()));
+  parallel_for(0, segments.count(), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t b = begin; b < end; ++b)
+      results[static_cast<std::size_t>(b)] = best_labellings(numbers, static_cast<std::size_t>(segments.begin(b)),
+                                                             static_cast<std::size_t>(segments.length(b)), count);
+  });
+  return results;
 }
 
 Tensor ConditionalRandomField::marginals(const Tensor& emissions, const Segments& segments) const {

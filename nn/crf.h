@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,12 @@ struct ConditionalRandomFieldOptions {
   CrfConstraints constraints = {};
 };
 
+/// The labels of one segment, and s(labels) of ops/crf.h.
+struct Labelling {
+  std::vector<std::int64_t> labels;
+  double score = 0.0;
+};
+
 struct CrfLossOptions {
   std::int64_t ignore_index = -100;  ///< rows with this label may have any
   Reduction reduction = Reduction::mean;
@@ -58,6 +65,10 @@ class ConditionalRandomField : public Module {
                  const CrfLossOptions& options = {}) const;
   /// The best labels (N) and their scores (B). No gradient.
   BestLabels decode(const Tensor& emissions, const Segments& segments) const;
+  /// The `count` best labellings of each segment, the best first; fewer where fewer are possible. Their scores are
+  /// summed in double. Throws Error(argument) for a count below 1.
+  std::vector<std::vector<Labelling>> decode_n_best(const Tensor& emissions, const Segments& segments,
+                                                    std::int64_t count) const;
   /// The probability of each label in each row: (N, labels). No gradient.
   Tensor marginals(const Tensor& emissions, const Segments& segments) const;
 

@@ -109,6 +109,40 @@ TEST_CASE("ConditionalRandomField: what is forbidden is never decoded, has no sh
     for (const float x : value.to_vector<float>()) CHECK(std::isfinite(x));
 }
 
+TEST_CASE("ConditionalRandomField: the best labellings of all, in order") {
+  const GeneratorGuard seeded(Generator(4));
+  nn::ConditionalRandomField crf(3, {.constraints = nn::bio_constraints({"O", "B-X", "I-X"})});
+  crf.to(float64);
+  const Segments segments = Segments::from_lengths({4, 0, 1});
+  const Tensor emissions = randn({5, 3}, float64);
+  const auto found = crf.decode_n_best(emissions, segments, 1000);
+  REQUIRE(found.size() == 3);
+  REQUIRE(found[1].size() == 1);
+  CHECK(found[1][0].labels.empty());
+  CHECK(found[1][0].score == 0.0);
+  CHECK(found[2].size() == 2);  // I-X does not begin
+  // All labellings of the first segment by their losses, which differ from scores by what all have in common.
+  std::vector<std::pair<double, std::vector<std::int64_t>>> expected;
+  for (std::int64_t code = 0; code < 81; ++code) {
+    const std::vector<std::int64_t> labels{code / 27, code / 9 % 3, code / 3 % 3, code % 3};
+    const double loss = crf.forward(emissions.slice(0, 0, 4), numbers(labels), Segments::single(4)).item();
+    if (std::isfinite(loss)) expected.emplace_back(loss, labels);
+  }
+  std::sort(expected.begin(), expected.end());
+  REQUIRE(found[0].size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CHECK(found[0][i].labels == expected[i].second);
+    CHECK(found[0][0].score - found[0][i].score ==
+          doctest::Approx(expected[i].first - expected[0].first).epsilon(1e-9));
+  }
+  const BestLabels best = crf.decode(emissions, segments);
+  CHECK(best.scores.to_vector<double>()[0] == doctest::Approx(found[0][0].score).epsilon(1e-12));
+  const auto three = crf.decode_n_best(emissions, segments, 3);
+  REQUIRE(three[0].size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(three[0][i].labels == found[0][i].labels);
+  CHECK_THROWS_AS(crf.decode_n_best(emissions, segments, 0), Error);
+}
+
 TEST_CASE("ConditionalRandomField works in float64, too") {
   nn::ConditionalRandomField crf(3, {.constraints = nn::bio_constraints({"O", "B-X", "I-X"})});
   crf.to(float64);
