@@ -27,12 +27,19 @@ struct Prefix {
   std::int64_t length;
   double prior;  // what language model and bonus add
   Lexicon::State words = {};
-  std::map<std::int64_t, std::int32_t> next = {};
-  // Log-probabilities of the paths that say it and end in the blank, or in its last symbol: so far, and of the next
-  // frame while that is worked on.
+  std::map<std::int64_t, std::int32_t> next = {};  // those that were ever kept
+  std::vector<double> gains = {};                  // see Search::gains()
+  // Log-probabilities of the paths that say it and end in the blank, or in its last symbol.
   double blank = never, last = never;
-  double next_blank = never, next_last = never;
-  bool is_touched = false;
+  std::int32_t place = -1;  // in the beam
+};
+
+/// A sequence that may be kept: one that was, or one with another symbol.
+struct Entry {
+  double rank;
+  std::int32_t prefix;  // the one that was kept
+  std::int64_t symbol;  // −1: itself
+  double blank, last;
 };
 
 /// The search over one segment.
@@ -40,35 +47,27 @@ class Search {
  public:
   Search(const CtcBeamSearchOptions& options, std::int64_t symbols)
       : options_(options),
-        symbols_(symbols),
-        smallest_(options.smallest_probability > 0 ? std::log(options.smallest_probability) : never) {
+        has_gains_(options.language_model != nullptr || options.lexicon != nullptr),
+        smallest_(options.smallest_probability > 0 ? std::log(options.smallest_probability) : never),
+        child_of_(static_cast<std::size_t>(symbols), -1) {
     prefixes_.push_back({.parent = -1, .symbol = options.blank, .length = 0, .prior = 0.0});
     if (options.lexicon != nullptr) prefixes_[0].words = options.lexicon->start();
     prefixes_[0].blank = 0.0;
+    prefixes_[0].place = 0;
     kept_.push_back(0);
   }
 
   void frame(const double* log_probs) {
-    touched_.clear();
-    for (const std::int32_t number : kept_) {
-      const double blank = prefix(number).blank, last = prefix(number).last, both = log_sum(blank, last);
-      const std::int64_t own = prefix(number).symbol;
-      add(number, both + log_probs[options_.blank], prefix(number).length > 0 ? last + log_probs[own] : never);
-      for (std::int64_t symbol = 0; symbol < symbols_; ++symbol) {
-        if (symbol == options_.blank || !(log_probs[symbol] > never) || log_probs[symbol] < smallest_) continue;
-        // The same symbol once more is another one only behind a blank.
-        const double before = symbol == own && prefix(number).length > 0 ? blank : both;
-        if (before == never) continue;
-        const std::int32_t longer = extended(number, symbol);
-        if (longer >= 0) add(longer, never, before + log_probs[symbol]);
-      }
+    entries_.clear();
+    for (const std::int32_t number : kept_) {  // the first entries are those of kept_, in its order
+      const Prefix& p = prefix(number);
+      entries_.push_back({0.0, number, -1, log_sum(p.blank, p.last) + log_probs[options_.blank],
+                          p.length > 0 ? p.last + log_probs[p.symbol] : never});
     }
-    for (const std::int32_t number : kept_) prefix(number).blank = prefix(number).last = never;
-    for (const std::int32_t number : touched_) {
-      Prefix& p = prefix(number);
-      p.blank = std::exchange(p.next_blank, never);
-      p.last = std::exchange(p.next_last, never);
-      p.is_touched = false;
+    for (std::size_t place = 0; place < kept_.size(); ++place) extend(kept_[place], log_probs);
+    for (std::size_t place = 0; place < kept_.size(); ++place) {
+      Entry& entry = entries_[place];
+      entry.rank = log_sum(entry.blank, entry.last) + prefix(entry.prefix).prior;
     }
     keep_best();
   }
@@ -78,11 +77,9 @@ class Search {
     std::vector<CtcHypothesis> all;
     for (const std::int32_t number : kept_) {
       const Prefix& p = prefix(number);
-      const double log_probability = log_sum(p.blank, p.last);
-      if (!(log_probability > never)) continue;
-      if (!is_allowed_to_end(number)) continue;
-      CtcHypothesis hypothesis{.symbols = symbols_of(number), .log_probability = log_probability};
-      hypothesis.score = log_probability + p.prior;
+      if (!may_end(p.length, p.words)) continue;
+      CtcHypothesis hypothesis{.symbols = symbols_of(number), .log_probability = log_sum(p.blank, p.last)};
+      hypothesis.score = hypothesis.log_probability + p.prior;
       if (options_.language_model)
         hypothesis.score +=
             options_.language_model_weight * options_.language_model(hypothesis.symbols, end_of_sequence);
@@ -96,11 +93,6 @@ class Search {
  private:
   Prefix& prefix(std::int32_t number) { return prefixes_[static_cast<std::size_t>(number)]; }
 
-  bool is_allowed_to_end(std::int32_t number) {
-    return options_.lexicon == nullptr || prefix(number).length == 0 ||
-           options_.lexicon->is_complete(prefix(number).words);
-  }
-
   std::vector<std::int64_t> symbols_of(std::int32_t number) {
     std::vector<std::int64_t> symbols;
     for (; prefix(number).length > 0; number = prefix(number).parent) symbols.push_back(prefix(number).symbol);
@@ -108,69 +100,112 @@ class Search {
     return symbols;
   }
 
-  /// The sequence with one more symbol; −1 where no word has it.
-  std::int32_t extended(std::int32_t number, std::int64_t symbol) {
-    const auto known = prefix(number).next.find(symbol);
-    if (known != prefix(number).next.end()) return known->second;
-    Prefix longer{.parent = number,
-                  .symbol = symbol,
-                  .length = prefix(number).length + 1,
-                  .prior = prefix(number).prior + options_.insertion_bonus};
-    std::int32_t made = -1;
-    if (options_.lexicon != nullptr) longer.words = options_.lexicon->next(prefix(number).words, symbol);
-    if (options_.lexicon == nullptr || !longer.words.empty()) {
-      if (options_.language_model)
-        longer.prior += options_.language_model_weight * options_.language_model(symbols_of(number), symbol);
-      made = static_cast<std::int32_t>(prefixes_.size());
-      prefixes_.push_back(std::move(longer));
-    }
-    prefix(number).next.emplace(symbol, made);
-    return made;
+  bool may_end(std::int64_t length, const Lexicon::State& words) const {
+    return options_.lexicon == nullptr || length == 0 || options_.lexicon->is_complete(words);
   }
 
-  void add(std::int32_t number, double blank, double last) {
-    Prefix& p = prefix(number);
-    p.next_blank = log_sum(p.next_blank, blank);
-    p.next_last = log_sum(p.next_last, last);
-    if (!std::exchange(p.is_touched, true)) touched_.push_back(number);
+  /// What each further symbol adds to the prior; −∞ where no word has it, NaN where nobody asked yet.
+  double gain(std::int32_t number, std::int64_t symbol) {
+    if (!has_gains_) return options_.insertion_bonus;
+    std::vector<double>& gains = prefix(number).gains;
+    if (gains.empty()) gains.assign(child_of_.size(), std::numeric_limits<double>::quiet_NaN());
+    double& gain = gains[static_cast<std::size_t>(symbol)];
+    if (!std::isnan(gain)) return gain;
+    gain = options_.insertion_bonus;
+    if (options_.lexicon != nullptr && options_.lexicon->next(prefix(number).words, symbol).empty())
+      gain = never;
+    else if (options_.language_model)
+      gain += options_.language_model_weight * options_.language_model(symbols_of(number), symbol);
+    if (std::isnan(gain)) gain = never;
+    return gain;
+  }
+
+  /// Adds the sequences with one more symbol: to the entries of those that are in the beam, or as entries of their own.
+  void extend(std::int32_t number, const double* log_probs) {
+    for (const auto& [symbol, child] : prefix(number).next)
+      child_of_[static_cast<std::size_t>(symbol)] = prefix(child).place;
+    const Prefix& p = prefix(number);
+    const double blank = p.blank, both = log_sum(p.blank, p.last), prior = p.prior;
+    const std::int64_t own = p.length > 0 ? p.symbol : -1;
+    for (std::int64_t symbol = 0; symbol < std::ssize(child_of_); ++symbol) {
+      if (symbol == options_.blank || !(log_probs[symbol] > never) || log_probs[symbol] < smallest_) continue;
+      // The same symbol once more is another one only behind a blank.
+      const double probability = (symbol == own ? blank : both) + log_probs[symbol];
+      if (probability == never) continue;
+      if (const std::int32_t place = child_of_[static_cast<std::size_t>(symbol)]; place >= 0) {
+        double& last = entries_[static_cast<std::size_t>(place)].last;
+        last = log_sum(last, probability);
+        continue;
+      }
+      const double rank = probability + prior + gain(number, symbol);
+      if (rank > never) entries_.push_back({rank, number, symbol, never, probability});
+    }
+    for (const auto& known : prefix(number).next) child_of_[static_cast<std::size_t>(known.first)] = -1;
+  }
+
+  /// The sequence of an entry, which is kept from now on.
+  std::int32_t number_of(const Entry& entry) {
+    if (entry.symbol < 0) return entry.prefix;
+    const auto [place, is_new] =
+        prefix(entry.prefix).next.emplace(entry.symbol, static_cast<std::int32_t>(prefixes_.size()));
+    const std::int32_t number = place->second;
+    if (!is_new) return number;
+    Prefix longer{.parent = entry.prefix,
+                  .symbol = entry.symbol,
+                  .length = prefix(entry.prefix).length + 1,
+                  .prior = prefix(entry.prefix).prior + gain(entry.prefix, entry.symbol)};
+    if (options_.lexicon != nullptr) longer.words = options_.lexicon->next(prefix(entry.prefix).words, entry.symbol);
+    prefixes_.push_back(std::move(longer));
+    return number;
+  }
+
+  bool may_end(const Entry& entry) {
+    const Prefix& p = prefix(entry.prefix);
+    if (entry.symbol < 0 || options_.lexicon == nullptr) return may_end(p.length, p.words);
+    return may_end(p.length + 1, options_.lexicon->next(p.words, entry.symbol));
   }
 
   void keep_best() {
-    ranked_.clear();
-    for (const std::int32_t number : touched_) {
-      const double probability = log_sum(prefix(number).blank, prefix(number).last);
-      if (probability > never) ranked_.emplace_back(probability + prefix(number).prior, number);
-    }
-    const auto better = [](const auto& a, const auto& b) {
-      return a.first != b.first ? a.first > b.first : a.second < b.second;
+    std::erase_if(entries_, [](const Entry& entry) { return !(entry.rank > never); });
+    const auto better = [](const Entry& a, const Entry& b) {
+      if (a.rank != b.rank) return a.rank > b.rank;
+      return a.prefix != b.prefix ? a.prefix < b.prefix : a.symbol < b.symbol;
     };
-    if (std::ssize(ranked_) > options_.beam) {
-      const auto end_of_beam = ranked_.begin() + options_.beam;
-      std::nth_element(ranked_.begin(), end_of_beam, ranked_.end(), better);
-      // Something that may end must be left at the end: the best such sequence stays when the beam has none.
-      auto first_lost = end_of_beam;
-      const auto may_end = [&](const auto& entry) { return is_allowed_to_end(entry.second); };
-      if (options_.lexicon != nullptr && std::none_of(ranked_.begin(), end_of_beam, may_end)) {
-        auto best = ranked_.end();
-        for (auto entry = end_of_beam; entry != ranked_.end(); ++entry)
-          if (may_end(*entry) && (best == ranked_.end() || better(*entry, *best))) best = entry;
-        if (best != ranked_.end()) std::swap(*first_lost++, *best);
-      }
-      for (auto lost = first_lost; lost != ranked_.end(); ++lost)
-        prefix(lost->second).blank = prefix(lost->second).last = never;
-      ranked_.erase(first_lost, ranked_.end());
+    const auto end_of_beam = entries_.begin() + std::min<std::ptrdiff_t>(options_.beam, std::ssize(entries_));
+    std::partial_sort(entries_.begin(), end_of_beam, entries_.end(), better);
+    auto end = end_of_beam;
+    // Something that may end must be left at the end: the best such sequence stays when the beam has none.
+    const auto ends = [&](const Entry& entry) { return may_end(entry); };
+    if (options_.lexicon != nullptr && std::none_of(entries_.begin(), end_of_beam, ends)) {
+      auto best = entries_.end();
+      for (auto entry = end_of_beam; entry != entries_.end(); ++entry)
+        if (may_end(*entry) && (best == entries_.end() || better(*entry, *best))) best = entry;
+      if (best != entries_.end()) std::swap(*end++, *best);
     }
-    std::sort(ranked_.begin(), ranked_.end(), better);
+    entries_.erase(end, entries_.end());
+    before_.swap(kept_);
     kept_.clear();
-    for (const auto& entry : ranked_) kept_.push_back(entry.second);
+    for (const std::int32_t number : before_) prefix(number).place = -1;
+    for (const Entry& entry : entries_) {
+      const std::int32_t number = number_of(entry);
+      Prefix& p = prefix(number);
+      p.place = static_cast<std::int32_t>(kept_.size());
+      p.blank = entry.blank;
+      p.last = entry.last;
+      kept_.push_back(number);
+    }
+    for (const std::int32_t number : before_)
+      if (prefix(number).place < 0) prefix(number).gains = {};
   }
 
   const CtcBeamSearchOptions& options_;
-  std::int64_t symbols_;
+  bool has_gains_;
   double smallest_;
+  std::vector<std::int32_t>
+      child_of_;  // per symbol: the place in the beam of the sequence with it, while one is extended
   std::vector<Prefix> prefixes_;
-  std::vector<std::int32_t> kept_, touched_;
-  std::vector<std::pair<double, std::int32_t>> ranked_;
+  std::vector<std::int32_t> kept_, before_;
+  std::vector<Entry> entries_;
 };
 
 std::vector<CtcHypothesis> search(const double* log_probs, std::int64_t frames, std::int64_t symbols,

@@ -43,8 +43,8 @@ class Lexicon {
 };
 
 /// What a language model says: log p(symbol | the symbols before it), in natural logarithms. `end_of_sequence` as the
-/// symbol asks for the end; a model without ends answers 0. It is asked once for each sequence that is looked at, so an
-/// n-gram model reads the last n − 1 of `before`.
+/// symbol asks for the end; a model without ends answers 0. Answers are kept while a sequence is in the beam. An n-gram
+/// model reads the last n − 1 of `before`.
 using SymbolModel = std::function<double(std::span<const std::int64_t> before, std::int64_t symbol)>;
 inline constexpr std::int64_t end_of_sequence = -1;
 
@@ -65,8 +65,9 @@ struct CtcBeamSearchOptions {
 ///
 /// where the first term adds up all paths that say them; per segment up to n_best, the best first. With a beam that
 /// holds every sequence the result is exact. With a lexicon only whole words are said, or nothing; the best sequence
-/// that may end is kept even where others fill the beam. log_probs (N, symbols), see ctc_decoding.h. Throws
-/// Error(argument) for options that are out of range, Error(index) for a lexicon of other symbols.
+/// that may end is kept even where others fill the beam. Rows of NaN or of −∞ alone say nothing: no hypothesis.
+/// log_probs (N, symbols), see ctc_decoding.h. Throws Error(argument) for options that are out of range, Error(index)
+/// for a lexicon of other symbols.
 ///
 ///   nn::ctc_beam_search(log_softmax(logits, 1), frames, {.beam = 8})[0][0].symbols
 std::vector<std::vector<CtcHypothesis>> ctc_beam_search(const Tensor& log_probs, const Segments& frames,

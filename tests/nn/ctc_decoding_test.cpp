@@ -135,6 +135,32 @@ TEST_CASE("ctc_beam_search: segments are searched one by one, also empty ones") 
   CHECK(nn::ctc_beam_search(x.slice(0, 0, 0), Segments()).empty());
 }
 
+TEST_CASE("ctc_beam_search: what a small beam finds is found once, and no likelier than it is") {
+  const GeneratorGuard seeded(Generator(7));
+  const Segments frames = Segments::single(60);
+  for (const std::int64_t beam : {1, 3, 20}) {
+    const Tensor x = random_rows(60, 5);
+    const auto found = nn::ctc_beam_search(x, frames, {.beam = beam, .n_best = beam})[0];
+    REQUIRE(std::ssize(found) == beam);
+    std::set<Symbols> different;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      different.insert(found[i].symbols);
+      if (i > 0) CHECK(found[i].score <= found[i - 1].score);
+      const Segments length = Segments::single(std::ssize(found[i].symbols));
+      const double exact = -ctc_loss(x, frames, packed(found[i].symbols), length, {.reduction = Reduction::sum}).item();
+      CHECK(found[i].log_probability <= exact + 1e-9);
+    }
+    CHECK(std::ssize(different) == beam);
+  }
+}
+
+TEST_CASE("ctc_beam_search finds nothing in rows of NaN") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto found = nn::ctc_beam_search(cat({full({2, 3}, nan), zeros({1, 3})}, 0), Segments::from_lengths({2, 1}));
+  CHECK(found[0].empty());
+  CHECK(found[1].size() == 1);
+}
+
 TEST_CASE("ctc_beam_search with a language model and a bonus") {
   const GeneratorGuard seeded(Generator(3));
   // A bigram model over symbols 1 and 2 and the end.
