@@ -10,6 +10,8 @@
 #include "saw/autograd/ops/conv.h"
 #include "saw/autograd/ops/copy.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/crf.h"
+#include "saw/autograd/ops/ctc.h"
 #include "saw/autograd/ops/cumulative.h"
 #include "saw/autograd/ops/depthwise_conv.h"
 #include "saw/autograd/ops/dropout.h"

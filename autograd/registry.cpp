@@ -15,6 +15,8 @@ const std::vector<const OpInfo*>& op_registry() {
                               compare_ops,
                               conv_ops,
                               copy_ops,
+                              crf_ops,
+                              ctc_ops,
                               cumulative_ops,
                               custom_function_ops,
                               depthwise_conv_ops,

@@ -421,6 +421,25 @@ inline std::map<std::string, MakeCase> op_cases() {
         return TensorList{randn({r, c}), to(less(rand({r, c}), 0.5), float32)};
       },
       [](const TensorList& in) { return nn::binary_cross_entropy_with_logits(in[0], in[1].detach()); });
+  // 16 utterances of 400 frames, 30 symbols, 60 letters each; the smaller size is one of 100 frames and 15 letters
+  table["ctc_loss"] = [](Rows r, Rows) {
+    const Rows utterances = r > 64 ? 16 : 1, length = r > 64 ? 400 : 100, letters = r > 64 ? 60 : 15;
+    const std::vector<Rows> lengths(static_cast<std::size_t>(utterances), length);
+    const std::vector<Rows> target_lengths(static_cast<std::size_t>(utterances), letters);
+    const Segments frames = Segments::from_lengths(lengths), targets = Segments::from_lengths(target_lengths);
+    const Tensor symbols = randint(1, 30, {targets.rows()});
+    return Prepared{{log_softmax(randn({frames.rows(), 30}), 1)},
+                    [=](const TensorList& in) { return TensorList{ctc_loss(in[0], frames, symbols, targets)}; }};
+  };
+  // 32 sentences of 20 words and 17 labels; the smaller size is one sentence
+  table["crf_loss"] = [](Rows r, Rows) {
+    const std::vector<Rows> lengths(r > 64 ? 32 : 1, 20);
+    const Segments sentences = Segments::from_lengths(lengths);
+    const Tensor labels = randint(0, 17, {sentences.rows()});
+    return Prepared{
+        {randn({sentences.rows(), 17}), randn({17, 17}), randn({17}), randn({17})},
+        [=](const TensorList& in) { return TensorList{crf_loss(in[0], in[1], in[2], in[3], labels, sentences)}; }};
+  };
   // segments
   table["segment_sum"] = on_segments([](const Tensor& x, const Segments& s) { return segment_sum(x, s); });
   table["segment_mean"] = on_segments([](const Tensor& x, const Segments& s) { return segment_mean(x, s); });

@@ -19,7 +19,7 @@ namespace {
 struct Options {
   std::string train = SAW_EXAMPLES_CORPUS "/train.conllu", model = "attention";
   std::int64_t tokens = 1024, steps = 40, rounds = 5, threads = 0;
-  bool inference = false;
+  bool inference = false, crf = false;
 };
 
 void run(const Options& options) {
@@ -31,16 +31,16 @@ void run(const Options& options) {
   const data::TaggingCorpus training(corpus, vocabularies);
   const auto batches = data::token_batches(
       training, {.tokens = options.tokens, .shuffle_seed = 1, .sentences = options.inference ? 1 : 0});
-  const auto tagger = make_tagger(options.model, vocabularies);
+  const auto tagger = make_tagger(options.model, vocabularies, options.crf);
   optim::AdamW adam(tagger->parameters(), {.learning_rate = 1e-3});
   const auto step = [&](std::size_t i) {
     const TaggingBatch batch = batches[i % batches.size()];
     if (options.inference) {
       const NoGradGuard no_grad;
-      tagger->forward(batch);
+      tagger->decide(tagger->forward(batch), batch);
       return batch.words.numel();
     }
-    const Tensor loss = nn::cross_entropy(tagger->forward(batch), batch.tags, {.label_smoothing = 0.05});
+    const Tensor loss = tagger->loss(tagger->forward(batch), batch);
     adam.zero_grad();
     loss.backward();
     optim::clip_grad_norm(tagger->parameters(), 5.0);
@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   app.add_option("--steps", options.steps, "different batches")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--rounds", options.rounds, "passes over them")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--threads", options.threads)->check(CLI::PositiveNumber);
+  app.add_flag("--crf", options.crf, "a conditional random field on top");
   app.add_flag("--inference", options.inference, "one sentence at a time, without training");
   CLI11_PARSE(app, argc, argv);
   return train::run_program("train_step", [&] { run(options); });

@@ -15,6 +15,24 @@ using data::TaggingVocabularies;
 /// What every model has to do: scores (N, tags) for the N words of a batch of sentences.
 struct Tagger : nn::Module {
   virtual Tensor forward(const TaggingBatch& batch) = 0;
+  /// What training makes small, for the scores of a batch.
+  Tensor loss(const Tensor& scores, const TaggingBatch& batch) const {
+    if (crf == nullptr) return nn::cross_entropy(scores, batch.tags, {.label_smoothing = 0.05});
+    return crf->forward(scores, batch.tags, batch.sentences, {.per_row = true});
+  }
+  /// The tags (N) that the scores of a batch stand for.
+  Tensor decide(const Tensor& scores, const TaggingBatch& batch) const {
+    return crf == nullptr ? argmax(scores) : crf->decode(scores, batch.sentences).labels;
+  }
+  /// −log p(tag) of each word (N).
+  Tensor surprise(const Tensor& scores, const TaggingBatch& batch) const {
+    const Tensor log_p =
+        crf == nullptr ? log_softmax(scores, 1) : log(clamp(crf->marginals(scores, batch.sentences), 1e-30, 1.0));
+    return nn::nll(log_p, batch.tags, {.reduction = Reduction::none});
+  }
+  /// From now on whole sequences of tags compete, under a conditional random field over the scores.
+  void add_crf(std::int64_t tags) { crf = &child<nn::ConditionalRandomField>("crf", tags); }
+  nn::ConditionalRandomField* crf = nullptr;
   /// Whom the words of the batch's only sentence look at: (T, T), or undefined for models that do not look around.
   virtual Tensor attention(const TaggingBatch&) { return {}; }
 };
@@ -121,6 +139,14 @@ inline std::unique_ptr<Tagger> make_tagger(const std::string& model, const Taggi
   if (model == "position") return std::make_unique<WindowTagger>(vocabularies, 0);
   if (model == "window") return std::make_unique<WindowTagger>(vocabularies, 2);
   return std::make_unique<AttentionTagger>(vocabularies);
+}
+
+/// The same, and a conditional random field on top if wanted.
+inline std::unique_ptr<Tagger> make_tagger(const std::string& model, const TaggingVocabularies& vocabularies,
+                                           bool with_crf) {
+  std::unique_ptr<Tagger> tagger = make_tagger(model, vocabularies);
+  if (with_crf) tagger->add_crf(vocabularies.tags.size());
+  return tagger;
 }
 
 }  // namespace saw::examples

@@ -3,6 +3,8 @@
 //   --model position   a fully connected net that sees one word: both saws of "I saw a saw" must get the same tag
 //   --model window     the same net over the words before, at and after each word
 //   --model attention  convolution and self-attention over the whole sentence, and the characters of each word
+//
+// With --crf the tags of a sentence are decided together: a conditional random field stands on top of any of them.
 
 #include <fmt/format.h>
 #include <saw/saw.h>
@@ -19,6 +21,7 @@ using namespace saw::examples;
 
 struct Options : CommonOptions {
   std::string tag;
+  bool crf = false;
 };
 
 constexpr std::size_t longest_word = 1000;  // bytes
@@ -28,6 +31,7 @@ constexpr std::size_t longest_word = 1000;  // bytes
 /// What model.safetensors has beside the weights.
 train::ModelFile described(const Options& options, const TaggingVocabularies& vocabularies) {
   return {.model = options.model,
+          .options = {{"crf", options.crf}},
           .parts = {{"words", vocabularies.words.text()},
                     {"characters", vocabularies.characters.text()},
                     {"tags", vocabularies.tags.text()}}};
@@ -51,7 +55,7 @@ train::ConfusionMatrix confusion_of(Tagger& tagger, const data::TaggingCorpus& c
   tagger.eval();
   train::ConfusionMatrix confusion(vocabularies.tags.size());
   for (const TaggingBatch& batch : data::token_batches(corpus, {.tokens = 4096}))
-    confusion.update(tagger.forward(batch), batch.tags);
+    confusion.update(tagger.decide(tagger.forward(batch), batch), batch.tags);
   return confusion;
 }
 
@@ -91,7 +95,7 @@ void fit(Tagger& tagger, const Options& options, const train::RunOptions& run_op
     auto phase = reports.profile().phase("data");
     const TaggingBatch batch = batches.next();
     phase.next("forward");
-    const Tensor loss = nn::cross_entropy(tagger.forward(batch), batch.tags, {.label_smoothing = 0.05});
+    const Tensor loss = tagger.loss(tagger.forward(batch), batch);
     phase.next("backward");
     adam.zero_grad();
     loss.backward();
@@ -130,7 +134,7 @@ std::vector<std::string> tag(Tagger& tagger, const TaggingVocabularies& vocabula
   const NoGradGuard no_grad;
   tagger.eval();
   std::vector<std::string> tags;
-  for (const std::int64_t id : argmax(tagger.forward(batch)).to_vector<std::int64_t>())
+  for (const std::int64_t id : tagger.decide(tagger.forward(batch), batch).to_vector<std::int64_t>())
     tags.push_back(vocabularies.tags.word(id));
   return tags;
 }
@@ -219,8 +223,8 @@ void describe_test(train::Report& report, Tagger& tagger, const TaggingVocabular
     const data::Sentence& sentence = corpus.sentences[i];
     const TaggingBatch batch = numbers.batch(std::vector{static_cast<std::int64_t>(i)});
     const Tensor logits = tagger.forward(batch);
-    const std::vector<std::int64_t> predicted = argmax(logits).to_vector<std::int64_t>();
-    const auto losses = nn::cross_entropy(logits, batch.tags, {.reduction = Reduction::none}).to_vector<double>();
+    const std::vector<std::int64_t> predicted = tagger.decide(logits, batch).to_vector<std::int64_t>();
+    const auto losses = tagger.surprise(logits, batch).to_vector<double>();
     for (std::size_t k = 0; k < predicted.size(); ++k) {
       const std::string& tag = vocabularies.tags.word(predicted[k]);
       if (tag == sentence.tags[k] || sentence.tags[k].empty()) continue;
@@ -267,15 +271,16 @@ void run(const Options& options, const CommandLine& line) {
     const data::Corpus training = read_sentences(options.train), dev = read_sentences(options.dev);
     vocabularies = TaggingVocabularies(training);
     if (options.init_from.empty()) {
-      tagger = make_tagger(options.model, vocabularies);
+      tagger = make_tagger(options.model, vocabularies, options.crf);
     } else {
       const train::ModelFile file = train::load_model(options.init_from);
       file.check_model({options.model});
       const TaggingVocabularies before = vocabularies_of(file);
       vocabularies.words = before.words;
       vocabularies.characters = before.characters;
-      tagger = make_tagger(options.model, vocabularies);
-      const std::vector<std::string> skip(vocabularies.tags == before.tags ? 0 : 1, "tags.*");
+      tagger = make_tagger(options.model, vocabularies, options.crf);
+      const auto skip =
+          vocabularies.tags == before.tags ? std::vector<std::string>{} : std::vector<std::string>{"tags.*", "crf.*"};
       train::say(train::initialise_from(file.weights, tagger->state_dict(), skip).text());
     }
     const data::TaggingCorpus training_ids(training, vocabularies), dev_ids(dev, vocabularies);
@@ -289,7 +294,8 @@ void run(const Options& options, const CommandLine& line) {
     const train::ModelFile file = train::load_model(options.load);
     file.check_model({"attention", "window", "position"});
     vocabularies = vocabularies_of(file);
-    tagger = make_tagger(file.model, vocabularies);
+    // Models of earlier versions do not say whether they have one: they have none.
+    tagger = make_tagger(file.model, vocabularies, file.options.contains("crf") && file.flag("crf"));
     file.load_into(*tagger);
   }
   if (!testing.sentences.empty()) {
@@ -325,6 +331,8 @@ int main(int argc, char** argv) {
   line.add("--dev", "CoNLL-U file that chooses the best epoch");
   line.add("--test", "CoNLL-U file to report on");
   line.choice("--model", options.model, "what the tagger sees", {"attention", "window", "position"});
+  line.flag("--crf", options.crf, "decide the tags of a sentence together, by a conditional random field",
+            CommandLine::Kind::value);
   line.add({"--epochs", "--seed", "--threads", "--save", "--load", "--resume", "--init-from", "--checkpoint-steps",
             "--metrics", "--report", "--tensorboard", "--predict", "--profile", "--config"});
   line.text("--tag", options.tag, "a sentence to tag and to look into", CommandLine::Kind::other);

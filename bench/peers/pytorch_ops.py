@@ -218,6 +218,34 @@ case("binary_cross_entropy_with_logits", lambda r, c: [randn(r, c), half(r, c).f
      lambda x, y: F.binary_cross_entropy_with_logits(x, y.detach()))
 
 
+def ctc_inputs(rows, columns):
+    """16 utterances of 400 frames, 30 symbols, 60 letters each; the smaller size is one of 100 frames, 15 letters."""
+    utterances, length, letters = (16, 400, 60) if rows > 64 else (1, 100, 15)
+    return [torch.log_softmax(randn(length, utterances, 30), 2), torch.randint(1, 30, (utterances * letters,)),
+            torch.full((utterances,), length), torch.full((utterances,), letters)]
+
+
+case("ctc_loss", ctc_inputs, F.ctc_loss)
+
+
+def crf_inputs(rows, columns):
+    """32 sentences of 20 words and 17 labels; the smaller size is one sentence."""
+    sentences = 32 if rows > 64 else 1
+    return [randn(20, sentences, 17), randn(17, 17), randn(17), randn(17), torch.randint(0, 17, (20, sentences))]
+
+
+def crf_loss(emissions, transitions, begin, end, labels):
+    """One step of all sentences at a time, as the packages for it do."""
+    ahead = begin + emissions[0]
+    for row in emissions[1:]:
+        ahead = torch.logsumexp(ahead.unsqueeze(2) + transitions, 1) + row
+    score = begin[labels[0]] + end[labels[-1]] + transitions[labels[:-1], labels[1:]].sum(0)
+    return torch.logsumexp(ahead + end, 1) - score - emissions.gather(2, labels.unsqueeze(2)).sum((0, 2))
+
+
+case("crf_loss", crf_inputs, crf_loss)
+
+
 # segments of 16 rows
 def segments(name, kind):
     case(name, lambda r, c: [randn(r, c), torch.full((r // 16,), 16)],

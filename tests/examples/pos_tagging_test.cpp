@@ -124,6 +124,39 @@ TEST_CASE("pos_tagging saves, loads, tags standard input, and writes metrics") {
   CHECK(tagged.output == "I/PRON saw/VERB a/DET dog/NOUN\n\nHe/PRON took/VERB a/DET saw/NOUN\n");
 }
 
+TEST_CASE("pos_tagging --crf decides the tags of a sentence together, and its model file says so") {
+  const test::TemporaryDirectory directory;
+  const std::string small = small_corpus(directory), model = (directory / "model").string();
+  const std::string report = (directory / "report.html").string(), predicted = (directory / "predicted").string();
+  // The model of single words cannot tell the two saws apart; the order of tags can.
+  const Outcome trained = run(all_three(small) + " --epochs 30 --model position --crf --save " + model + " --report " +
+                              report + " --predict " + predicted + " --tag 'He took a saw'");
+  CAPTURE(trained.output);
+  REQUIRE(trained.status == 0);
+  CHECK(trained.output.find("test 100.00 %") != std::string::npos);
+  CHECK(trained.output.find("He/PRON took/VERB a/DET saw/NOUN") != std::string::npos);
+  CHECK(test::read_file(predicted).find("saw\tVERB\tVERB\n") != std::string::npos);
+  CHECK(test::read_file(predicted).find("saw\tNOUN\tNOUN\n") != std::string::npos);
+
+  const auto file = saw::data::load_safetensors(model + "/model.safetensors");
+  for (const char* name : {"crf.transitions", "crf.start_transitions", "crf.end_transitions"}) {
+    const bool is_there =
+        std::any_of(file.tensors.begin(), file.tensors.end(), [&](const auto& tensor) { return tensor.first == name; });
+    CHECK_MESSAGE(is_there, name);
+  }
+  test::write_file(directory / "text", "I saw a dog\nHe took a saw\n");
+  const Outcome tagged = run("--load " + model + " < " + (directory / "text").string());
+  CHECK(tagged.output == "I/PRON saw/VERB a/DET dog/NOUN\nHe/PRON took/VERB a/DET saw/NOUN\n");
+
+  // Without the option the same words get one tag each; with it the weights of a model without are taken over.
+  const std::string plain = (directory / "plain").string();
+  const Outcome without = run(all_three(small) + " --epochs 30 --model position --save " + plain);
+  CHECK(without.output.find("test 100.00 %") == std::string::npos);
+  const Outcome started = run(all_three(small) + " --epochs 1 --model position --crf --init-from " + plain);
+  CHECK(started.status == 0);
+  CHECK(started.output.find("5 of 8 tensors taken; not in the file: crf.") != std::string::npos);
+}
+
 TEST_CASE("pos_tagging: two runs with one seed save the same bytes, and so do 1 and 2 threads") {
   const test::TemporaryDirectory directory;
   const std::string file = small_corpus(directory);

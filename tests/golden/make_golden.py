@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 
 import golden_channels
 import golden_conformer
+import golden_ctc
 import golden_init
 import golden_linalg
 import golden_nn
@@ -36,7 +37,7 @@ def main():
     output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     for room in (golden_optim, golden_optim_more, golden_nn, golden_ops, golden_channels, golden_conformer,
-                 golden_relative_attention, golden_linalg, golden_pair_losses, golden_scatter):
+                 golden_relative_attention, golden_linalg, golden_pair_losses, golden_scatter, golden_ctc):
         for golden in room.files():
             golden.save(output)
     golden_init.save(output)

@@ -15,6 +15,7 @@
 
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/literal.h"
 #include "saw/autograd/ops/shape.h"
 #include "saw/autograd/tape/engine.h"
 #include "saw/nn/nn.h"
@@ -134,6 +135,20 @@ Subject self_attention_weights() {
           [&reference](const Tensor& x, const Segments& s) { return reference.forward_with_weights(x, s).output; }};
 }
 
+/// One loss per sequence, for labels that depend on a row's place alone.
+Subject conditional_random_field() {
+  auto module = std::make_unique<nn::ConditionalRandomField>(width);
+  const nn::ConditionalRandomField& reference = *module;
+  return {std::move(module),
+          [&reference](const Tensor& x, const Segments& s) {
+            std::vector<std::int64_t> labels;
+            for (std::int64_t b = 0; b < s.count(); ++b)
+              for (std::int64_t t = 0; t < s.length(b); ++t) labels.push_back(t * t % width);
+            return reference.forward(x, tensor(labels), s, {.reduction = Reduction::none});
+          },
+          row_per_sequence};
+}
+
 const std::vector<Entry>& entries() {
   const nn::TransformerOptions encoder{.width = width, .heads = 2, .layers = 2, .dropout = 0.0};
   nn::TransformerOptions pre_norm = encoder;
@@ -160,6 +175,7 @@ const std::vector<Entry>& entries() {
          return subsampling<nn::ConformerEncoder>(
              nn::ConformerEncoderOptions{.features = width, .subsampling = false, .conformer = conformer});
        }},
+      {"ConditionalRandomField", "", conditional_random_field},
       {"Sequential", "", sequential},
       {"Conv1d", "kernel 3", [] { return convolution(3, {}); }},
       {"Conv1d", "kernel 4, stride 2", [] { return convolution(4, {.stride = 2}); }},

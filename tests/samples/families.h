@@ -14,6 +14,8 @@ SampleList checkpoint_samples();
 SampleList compare_samples();
 SampleList conv_samples();
 SampleList copy_samples();
+SampleList crf_samples();
+SampleList ctc_samples();
 SampleList cumulative_samples();
 SampleList custom_function_samples();
 SampleList depthwise_conv_samples();

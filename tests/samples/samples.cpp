@@ -45,6 +45,8 @@ const SampleList& all() {
                               compare_samples,
                               conv_samples,
                               copy_samples,
+                              crf_samples,
+                              ctc_samples,
                               cumulative_samples,
                               custom_function_samples,
                               depthwise_conv_samples,

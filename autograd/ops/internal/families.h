@@ -18,6 +18,8 @@ OpList checkpoint_ops();
 OpList compare_ops();
 OpList conv_ops();
 OpList copy_ops();
+OpList crf_ops();
+OpList ctc_ops();
 OpList cumulative_ops();
 OpList custom_function_ops();
 OpList depthwise_conv_ops();
