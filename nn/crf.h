@@ -27,20 +27,22 @@ struct CrfConstraints {
 ///   nn::ConditionalRandomField crf(tags.size(), {.constraints = nn::bio_constraints(tags)});
 CrfConstraints bio_constraints(const std::vector<std::string>& labels);
 
+/// For ConditionalRandomField.
 struct ConditionalRandomFieldOptions {
-  CrfConstraints constraints = {};
+  CrfConstraints constraints = {};  ///< what labellings must not do; nothing is forbidden
 };
 
 /// The labels of one segment, and s(labels) of ops/crf.h.
 struct Labelling {
-  std::vector<std::int64_t> labels;
-  double score = 0.0;
+  std::vector<std::int64_t> labels;  ///< one for each row
+  double score = 0.0;                ///< −∞ where the constraints forbid it
 };
 
+/// How ConditionalRandomField::forward reduces the losses of segments.
 struct CrfLossOptions {
-  std::int64_t ignore_index = -100;  ///< rows with this label may have any
-  Reduction reduction = Reduction::mean;
-  bool per_row = false;  ///< the mean is over rows instead of segments (PyTorch-CRF's token_mean)
+  std::int64_t ignore_index = -100;       ///< rows with this label may have any
+  Reduction reduction = Reduction::mean;  ///< over the segments
+  bool per_row = false;                   ///< the mean is over rows instead of segments (PyTorch-CRF's token_mean)
 };
 
 /// A linear-chain conditional random field over the labels of a sequence (Lafferty et al. 2001; on top of a BiLSTM,
@@ -72,9 +74,9 @@ class ConditionalRandomField : public Module {
   /// The probability of each label in each row: (N, labels). No gradient.
   Tensor marginals(const Tensor& emissions, const Segments& segments) const;
 
-  const Tensor& start_transitions;
-  const Tensor& end_transitions;
-  const Tensor& transitions;
+  const Tensor& start_transitions;  ///< (labels), added for the first row's label
+  const Tensor& end_transitions;    ///< (labels), added for the last row's
+  const Tensor& transitions;        ///< (labels, labels), from the row's label to the column's
 
  private:
   struct Scores {

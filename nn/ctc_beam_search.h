@@ -20,12 +20,14 @@ class Lexicon {
   /// Throws Error(argument) for a word without symbols, with a negative one, or with the separator.
   explicit Lexicon(const std::vector<std::vector<std::int64_t>>& words, std::int64_t separator = no_separator);
 
+  /// In place of a separator: words follow each other at once.
   static constexpr std::int64_t no_separator = -1;
 
   /// Where a sequence stands: the places in words that it may have come to. Empty: the sequence begins no words.
   using State = std::vector<std::int32_t>;
   /// Before the first symbol.
   State start() const { return {0}; }
+  /// After one more symbol.
   State next(const State& state, std::int64_t symbol) const;
   /// Whether the sequence may end here, behind a whole word.
   bool is_complete(const State& state) const;
@@ -46,8 +48,10 @@ class Lexicon {
 /// symbol asks for the end; a model without ends answers 0. Answers are kept while a sequence is in the beam. An n-gram
 /// model reads the last n − 1 of `before`.
 using SymbolModel = std::function<double(std::span<const std::int64_t> before, std::int64_t symbol)>;
+/// By which a SymbolModel is asked for the end.
 inline constexpr std::int64_t end_of_sequence = -1;
 
+/// For ctc_beam_search().
 struct CtcBeamSearchOptions {
   std::int64_t beam = 16;              ///< sequences that are kept from frame to frame
   std::int64_t n_best = 1;             ///< hypotheses per segment, at most; at most `beam`

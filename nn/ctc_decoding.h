@@ -16,9 +16,9 @@ namespace [[gnu::visibility("default")]] nn {
 
 /// A sequence of symbols that a segment may say.
 struct CtcHypothesis {
-  std::vector<std::int64_t> symbols;
-  double score = 0.0;            ///< what hypotheses are ranked by
-  double log_probability = 0.0;  ///< of the symbols (greedy: of the one path)
+  std::vector<std::int64_t> symbols;  ///< without blanks
+  double score = 0.0;                 ///< what hypotheses are ranked by
+  double log_probability = 0.0;       ///< of the symbols (greedy: of the one path)
 };
 
 /// The likeliest symbol of each frame, repetitions drawn together and blanks left out: one hypothesis per segment. Of

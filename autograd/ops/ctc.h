@@ -6,6 +6,7 @@
 
 namespace [[gnu::visibility("default")]] saw {
 
+/// For ctc_loss().
 struct CtcOptions {
   std::int64_t blank = 0;  ///< the symbol that stands for none
   Reduction reduction =
