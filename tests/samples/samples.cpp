@@ -63,6 +63,7 @@ const SampleList& all() {
                               packing_samples,
                               quantile_samples,
                               rearrange_samples,
+                              recurrent_samples,
                               reduce_samples,
                               relative_attention_samples,
                               rotary_samples,
