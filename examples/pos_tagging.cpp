@@ -3,6 +3,7 @@
 //   --model position   a fully connected net that sees one word: both saws of "I saw a saw" must get the same tag
 //   --model window     the same net over the words before, at and after each word
 //   --model attention  convolution and self-attention over the whole sentence, and the characters of each word
+//   --model bilstm     beside them the recurrent net: two layers that read the sentence in both directions
 
 #include <fmt/format.h>
 #include <saw/saw.h>
@@ -271,7 +272,7 @@ void run(const Options& options, const CommandLine& line) {
     if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   } else {
     const train::ModelFile file = train::load_model(options.load);
-    file.check_model({"attention", "window", "position"});
+    file.check_model({"attention", "bilstm", "window", "position"});
     vocabularies = vocabularies_of(file);
     tagger = make_tagger(file.model, vocabularies);
     file.load_into(*tagger);
@@ -309,7 +310,7 @@ int main(int argc, char** argv) {
   line.add("--train", "CoNLL-U file to train on");
   line.add("--dev", "CoNLL-U file that chooses the best epoch");
   line.add("--test", "CoNLL-U file to report on");
-  line.choice("--model", options.model, "what the tagger sees", {"attention", "window", "position"});
+  line.choice("--model", options.model, "what the tagger sees", {"attention", "bilstm", "window", "position"});
   line.add({"--epochs", "--seed", "--threads", "--save", "--load", "--resume", "--init-from", "--checkpoint-steps",
             "--metrics", "--report", "--tensorboard", "--predict", "--profile", "--config"});
   line.text("--tag", options.tag, "a sentence to tag and to look into", CommandLine::Kind::other);
