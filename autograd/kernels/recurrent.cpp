@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "saw/autograd/base/memory.h"
 #include "saw/autograd/base/parallel.h"
 #include "saw/autograd/kernels/gemm.h"
-#include "saw/autograd/kernels/gemm_log.h"
+#include "saw/autograd/kernels/recurrent_schedule.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "saw/autograd/kernels/recurrent.cpp"
@@ -52,7 +51,6 @@ namespace {
 
 /// Multiply-adds that are worth a task of their own.
 constexpr std::int64_t task_work = 400'000;
-constexpr std::int64_t most_in_group = 32;
 
 // ---- columns in blocks, and matrices packed by them ----
 
@@ -132,49 +130,6 @@ std::int64_t pitch_of(std::int64_t columns) {
   return ((columns + line - 1) / line | 1) * line;
 }
 
-// ---- which sequences take a step together ----
-
-/// The sequences, longest first, in groups. Which group one is in changes no bits.
-class Schedule {
- public:
-  template <class T>
-  explicit Schedule(const RecurrentLayer<T>& layer)
-      : offsets_(layer.offsets), reverse_(layer.reverse), order_(layer.offsets.size() - 1) {
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
-    std::stable_sort(order_.begin(), order_.end(),
-                     [&](std::size_t a, std::size_t b) { return length_of(a) > length_of(b); });
-    // Weights that leave the second cache are read for as many sequences at once as can be; small ones by enough groups
-    // for all threads.
-    const std::int64_t weight = recurrent_sums(layer.cell) * layer.units * layer.width;
-    const bool large = weight * static_cast<std::int64_t>(sizeof(T)) > (std::int64_t{1} << 20);
-    const std::int64_t share = (count() + 15) / 16;
-    group_ = large ? most_in_group : std::clamp<std::int64_t>((share + 7) / 8 * 8, 8, most_in_group);
-  }
-
-  std::int64_t count() const { return static_cast<std::int64_t>(order_.size()); }
-  std::int64_t groups() const { return (count() + group_ - 1) / group_; }
-  std::int64_t group_begin(std::int64_t group) const { return group * group_; }
-  std::int64_t group_end(std::int64_t group) const { return std::min(count(), (group + 1) * group_); }
-
-  /// By place in the order: which sequence, how long, and where its row of step `t` lies.
-  std::int64_t sequence(std::int64_t place) const {
-    return static_cast<std::int64_t>(order_[static_cast<std::size_t>(place)]);
-  }
-  std::int64_t length(std::int64_t place) const { return length_of(order_[static_cast<std::size_t>(place)]); }
-  std::int64_t row(std::int64_t place, std::int64_t t) const {
-    const std::size_t sequence = order_[static_cast<std::size_t>(place)];
-    return reverse_ ? offsets_[sequence + 1] - 1 - t : offsets_[sequence] + t;
-  }
-
- private:
-  std::int64_t length_of(std::size_t sequence) const { return offsets_[sequence + 1] - offsets_[sequence]; }
-
-  std::span<const std::int64_t> offsets_;
-  bool reverse_;
-  std::vector<std::size_t> order_;
-  std::int64_t group_ = most_in_group;
-};
-
 template <class T>
 void copy_or_zero(const T* from, std::int64_t row, std::int64_t size, T* to) {
   if (from == nullptr)
@@ -196,7 +151,7 @@ void for_columns(const Packed<T>& packed, std::int64_t work_per_column, F f) {
 template <class T>
 class ForwardGroup {
  public:
-  ForwardGroup(const RecurrentLayer<T>& layer, const RecurrentResults<T>& results, const Schedule& schedule,
+  ForwardGroup(const RecurrentLayer<T>& layer, const RecurrentResults<T>& results, const RecurrentSchedule& schedule,
                Packed<T>& weight, Packed<T>* projection, std::int64_t group)
       : layer_(layer),
         results_(results),
@@ -287,7 +242,7 @@ class ForwardGroup {
 
   const RecurrentLayer<T>& layer_;
   const RecurrentResults<T>& results_;
-  const Schedule& schedule_;
+  const RecurrentSchedule& schedule_;
   Packed<T>& weight_;
   Packed<T>* projection_;
   std::int64_t first_, count_, pitch_, cell_pitch_;
@@ -302,8 +257,9 @@ class BackwardGroup {
  public:
   /// `total` (N, width) and `unprojected` (N, units) are kept for the gradient of the projection; null without one.
   BackwardGroup(const RecurrentLayer<T>& layer, const RecurrentResults<const T>& results,
-                const RecurrentUpstream<T>& upstream, const RecurrentGradients<T>& gradients, const Schedule& schedule,
-                Packed<T>& weight, Packed<T>* projection, T* total, T* unprojected, std::int64_t group)
+                const RecurrentUpstream<T>& upstream, const RecurrentGradients<T>& gradients,
+                const RecurrentSchedule& schedule, Packed<T>& weight, Packed<T>* projection, T* total, T* unprojected,
+                std::int64_t group)
       : layer_(layer),
         results_(results),
         upstream_(upstream),
@@ -402,23 +358,13 @@ class BackwardGroup {
   const RecurrentResults<const T>& results_;
   const RecurrentUpstream<T>& upstream_;
   const RecurrentGradients<T>& gradients_;
-  const Schedule& schedule_;
+  const RecurrentSchedule& schedule_;
   Packed<T>& weight_;
   Packed<T>* projection_;
   T *total_, *unprojected_;
   std::int64_t first_, count_, pitch_, cell_pitch_, sums_pitch_;
   Scratch<T> dhidden_, dcell_, dsums_, dunprojected_, zeros_;
 };
-
-/// Tells of the products of all steps: each of k and n with as many rows as sequences go on.
-template <class T>
-void log_steps(const Schedule& schedule, std::int64_t n, std::int64_t k, bool transposed) {
-  std::int64_t alive = schedule.count();
-  for (std::int64_t t = 0; alive > 0; ++t) {
-    while (alive > 0 && schedule.length(alive - 1) <= t) --alive;
-    if (alive > 0) log_gemm(false, transposed, alive, n, k, sizeof(T), 1);
-  }
-}
 
 /// h before each row's step, (N, width).
 template <class T>
@@ -441,7 +387,7 @@ void hidden_before(const RecurrentLayer<T>& layer, const T* rows, T* before) {
 
 template <class T>
 void recurrent_forward(const RecurrentLayer<T>& layer, const RecurrentResults<T>& results) {
-  const Schedule schedule(layer);
+  const RecurrentSchedule schedule(layer);
   if (schedule.count() == 0) return;
   log_steps<T>(schedule, recurrent_sums(layer.cell) * layer.units, layer.width, true);
   Packed<T> weight(recurrent_sums(layer.cell), layer.width, layer.units);
@@ -458,7 +404,7 @@ void recurrent_forward(const RecurrentLayer<T>& layer, const RecurrentResults<T>
 template <class T>
 void recurrent_backward(const RecurrentLayer<T>& layer, const RecurrentResults<const T>& results,
                         const RecurrentUpstream<T>& upstream, const RecurrentGradients<T>& gradients) {
-  const Schedule schedule(layer);
+  const RecurrentSchedule schedule(layer);
   const std::int64_t sums = recurrent_sums(layer.cell) * layer.units, rows = layer.offsets.back();
   const bool projected = layer.projection != nullptr;
   const auto rows_of = [&](bool wanted, std::int64_t columns) {

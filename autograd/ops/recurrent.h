@@ -27,8 +27,8 @@ struct LstmResult {
 
 /// What an LSTM carries from step to step; either may be undefined, which is 0.
 struct LstmState {
-  Tensor hidden;  ///< (B, P)
-  Tensor cell;    ///< (B, H)
+  Tensor hidden = {};  ///< (B, P)
+  Tensor cell = {};    ///< (B, H)
 };
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with a forget gate):
