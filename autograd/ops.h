@@ -31,6 +31,7 @@
 #include "saw/autograd/ops/packing.h"
 #include "saw/autograd/ops/quantile.h"
 #include "saw/autograd/ops/rearrange.h"
+#include "saw/autograd/ops/recurrent.h"
 #include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/relative_attention.h"
 #include "saw/autograd/ops/rotary.h"

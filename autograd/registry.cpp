@@ -35,6 +35,7 @@ const std::vector<const OpInfo*>& op_registry() {
                               packing_ops,
                               quantile_ops,
                               rearrange_ops,
+                              recurrent_ops,
                               reduce_ops,
                               relative_attention_ops,
                               rotary_ops,

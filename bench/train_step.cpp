@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
   CLI::App app("Times training steps of the part-of-speech tagger.");
   app.add_option("--train", options.train, "CoNLL-U file")->capture_default_str();
   app.add_option("--model", options.model)
-      ->check(CLI::IsMember({"attention", "window", "position"}))
+      ->check(CLI::IsMember({"attention", "bilstm", "window", "position"}))
       ->capture_default_str();
   app.add_option("--tokens", options.tokens, "words a batch")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--steps", options.steps, "different batches")->check(CLI::PositiveNumber)->capture_default_str();

@@ -1,6 +1,7 @@
 #pragma once
 
-// The taggers of pos_tagging.cpp: the three steps of the lecture on self-attention.
+// The taggers of pos_tagging.cpp: the three steps of the lecture on self-attention, and the recurrent net that it
+// compares self-attention with.
 
 #include <saw/saw.h>
 
@@ -135,9 +136,34 @@ struct AttentionTagger : Tagger {
   }
 };
 
+/// A recurrent net reads the sentence from the left, another one from the right; a second layer reads what both say.
+struct BilstmTagger : Tagger {
+  nn::Embedding& words;
+  CharacterEncoder& letters;
+  nn::Dropout& dropout = child<nn::Dropout>("dropout", 0.33);
+  nn::LSTM& lstm = child<nn::LSTM>(
+      "lstm", {.input_size = 96 + 256, .hidden_size = 160, .num_layers = 2, .dropout = 0.33, .bidirectional = true});
+  nn::Linear& tags;
+
+  explicit BilstmTagger(const TaggingVocabularies& vocabularies)
+      : words(child<nn::Embedding>("words", vocabularies.words.size(), 96)),
+        letters(child<CharacterEncoder>("letters", vocabularies.characters.size())),
+        tags(child<nn::Linear>("tags", 320, vocabularies.tags.size())) {
+    nn::init::normal(words.weight, 0.0, 0.1);  // small at first, and left out now and then: see AttentionTagger
+  }
+
+  Tensor forward(const TaggingBatch& batch) override {
+    Tensor word = words.forward(batch.words);
+    if (is_training()) word = row_dropout(word, 0.3, false, default_generator());
+    const Tensor x = dropout.forward(cat({word, letters.forward(batch)}, 1));     // (N, 352)
+    return tags.forward(dropout.forward(lstm.forward(x, batch.sentences).rows));  // (N, 320) → (N, tags)
+  }
+};
+
 inline std::unique_ptr<Tagger> make_tagger(const std::string& model, const TaggingVocabularies& vocabularies) {
   if (model == "position") return std::make_unique<WindowTagger>(vocabularies, 0);
   if (model == "window") return std::make_unique<WindowTagger>(vocabularies, 2);
+  if (model == "bilstm") return std::make_unique<BilstmTagger>(vocabularies);
   return std::make_unique<AttentionTagger>(vocabularies);
 }
 

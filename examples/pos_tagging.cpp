@@ -3,6 +3,7 @@
 //   --model position   a fully connected net that sees one word: both saws of "I saw a saw" must get the same tag
 //   --model window     the same net over the words before, at and after each word
 //   --model attention  convolution and self-attention over the whole sentence, and the characters of each word
+//   --model bilstm     beside them the recurrent net: two layers that read the sentence in both directions
 //
 // With --crf the tags of a sentence are decided together: a conditional random field stands on top of any of them.
 
@@ -292,7 +293,7 @@ void run(const Options& options, const CommandLine& line) {
     if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   } else {
     const train::ModelFile file = train::load_model(options.load);
-    file.check_model({"attention", "window", "position"});
+    file.check_model({"attention", "bilstm", "window", "position"});
     vocabularies = vocabularies_of(file);
     // Models of earlier versions do not say whether they have one: they have none.
     tagger = make_tagger(file.model, vocabularies, file.options.contains("crf") && file.flag("crf"));
@@ -330,7 +331,7 @@ int main(int argc, char** argv) {
   line.add("--train", "CoNLL-U file to train on");
   line.add("--dev", "CoNLL-U file that chooses the best epoch");
   line.add("--test", "CoNLL-U file to report on");
-  line.choice("--model", options.model, "what the tagger sees", {"attention", "window", "position"});
+  line.choice("--model", options.model, "what the tagger sees", {"attention", "bilstm", "window", "position"});
   line.flag("--crf", options.crf, "decide the tags of a sentence together, by a conditional random field",
             CommandLine::Kind::value);
   line.add({"--epochs", "--seed", "--threads", "--save", "--load", "--resume", "--init-from", "--checkpoint-steps",

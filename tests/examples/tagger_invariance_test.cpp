@@ -65,7 +65,7 @@ struct Setting {
 }  // namespace
 
 TEST_CASE("taggers: alone, batched and permuted give equal scores, losses and gradients") {
-  for (const std::string model : {"position", "window", "attention"}) {
+  for (const std::string model : {"position", "window", "attention", "bilstm"}) {
     CAPTURE(model);
     Setting setting(model);
     const std::vector<std::int64_t> order = {2, 0, 3, 1};
@@ -105,7 +105,7 @@ TEST_CASE("taggers: alone, batched and permuted give equal scores, losses and gr
 }
 
 TEST_CASE("taggers: a neighbour full of NaN changes nothing") {
-  for (const std::string model : {"position", "window", "attention"}) {
+  for (const std::string model : {"position", "window", "attention", "bilstm"}) {
     CAPTURE(model);
     Setting setting(model);
     const Tensor before = setting.scores({0});

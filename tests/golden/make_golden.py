@@ -25,6 +25,7 @@ import golden_optim
 import golden_optim_more
 import golden_pair_losses
 import golden_pytorch
+import golden_recurrent
 import golden_relative_attention
 import golden_scatter
 
@@ -37,7 +38,8 @@ def main():
     output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     for room in (golden_optim, golden_optim_more, golden_nn, golden_ops, golden_channels, golden_conformer,
-                 golden_relative_attention, golden_linalg, golden_pair_losses, golden_scatter, golden_ctc):
+                 golden_relative_attention, golden_linalg, golden_pair_losses, golden_scatter, golden_ctc,
+                 golden_recurrent):
         for golden in room.files():
             golden.save(output)
     golden_init.save(output)

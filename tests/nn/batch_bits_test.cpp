@@ -82,3 +82,20 @@ TEST_CASE("the same bits alone and in a batch: ConformerEncoder") {
     CHECK_MESSAGE(test::same_bits(alone, slice(together, 0, kept.begin(i), kept.end(i))), "sequence ", i);
   }
 }
+
+TEST_CASE("the same bits alone and in a batch: recurrent nets") {
+  manual_seed(1);
+  nn::LSTM lstm({.input_size = 48, .hidden_size = 70, .num_layers = 2, .bidirectional = true});
+  check_alone(
+      "LSTM", [&](const Tensor& x, const Segments& s) { return lstm.forward(x, s).rows; }, 48, sentences);
+  nn::LSTM projected({.input_size = 48, .hidden_size = 70, .bidirectional = true, .proj_size = 33});
+  check_alone(
+      "LSTM with projection", [&](const Tensor& x, const Segments& s) { return projected.forward(x, s).rows; }, 48,
+      sentences);
+  nn::GRU gru({.input_size = 48, .hidden_size = 70, .num_layers = 2, .bidirectional = true});
+  check_alone(
+      "GRU", [&](const Tensor& x, const Segments& s) { return gru.forward(x, s).rows; }, 48, sentences);
+  nn::RNN rnn({.input_size = 48, .hidden_size = 70, .num_layers = 2, .bidirectional = true});
+  check_alone(
+      "RNN", [&](const Tensor& x, const Segments& s) { return rnn.forward(x, s).rows; }, 48, sentences);
+}

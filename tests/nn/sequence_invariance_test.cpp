@@ -49,6 +49,14 @@ Subject plain(Arguments&&... arguments) {
   return {std::move(module), [&reference](const Tensor& x, const Segments& s) { return reference.forward(x, s); }};
 }
 
+/// The rows of a recurrent net.
+template <class M, class Options>
+Subject recurrent(const Options& options) {
+  auto module = std::make_unique<M>(options);
+  const M& reference = *module;
+  return {std::move(module), [&reference](const Tensor& x, const Segments& s) { return reference.forward(x, s).rows; }};
+}
+
 Subject depthwise_convolution(std::int64_t kernel, const nn::Conv1dOptions& options) {
   auto module = std::make_unique<nn::DepthwiseConv1d>(width, kernel, options);
   const nn::DepthwiseConv1d& reference = *module;
@@ -225,6 +233,25 @@ const std::vector<Entry>& entries() {
        [] {
          return plain<nn::RelativeMultiHeadAttention>(
              width, 2, nn::RelativeMultiHeadAttentionOptions{.attention = AttentionOptions::window(1, 4)});
+       }},
+      {"LSTM", "two layers, both directions",
+       [] {
+         return recurrent<nn::LSTM>(
+             nn::LSTMOptions{.input_size = width, .hidden_size = 5, .num_layers = 2, .bidirectional = true});
+       }},
+      {"LSTM", "projection",
+       [] { return recurrent<nn::LSTM>(nn::LSTMOptions{.input_size = width, .hidden_size = 5, .proj_size = 3}); }},
+      {"GRU", "two layers, both directions",
+       [] {
+         return recurrent<nn::GRU>(
+             nn::GRUOptions{.input_size = width, .hidden_size = 5, .num_layers = 2, .bidirectional = true});
+       }},
+      {"RNN", "tanh, both directions",
+       [] { return recurrent<nn::RNN>(nn::RNNOptions{.input_size = width, .hidden_size = 5, .bidirectional = true}); }},
+      {"RNN", "relu",
+       [] {
+         return recurrent<nn::RNN>(
+             nn::RNNOptions{.input_size = width, .hidden_size = 5, .nonlinearity = RnnNonlinearity::relu});
        }},
       {"TransformerEncoderLayer", "", [encoder] { return plain<nn::TransformerEncoderLayer>(encoder); }},
       {"TransformerEncoder", "post-norm", [encoder] { return plain<nn::TransformerEncoder>(encoder); }},

@@ -34,6 +34,7 @@ SampleList norm_samples();
 SampleList packing_samples();
 SampleList quantile_samples();
 SampleList rearrange_samples();
+SampleList recurrent_samples();
 SampleList reduce_samples();
 SampleList relative_attention_samples();
 SampleList rotary_samples();

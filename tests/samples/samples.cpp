@@ -65,6 +65,7 @@ const SampleList& all() {
                               packing_samples,
                               quantile_samples,
                               rearrange_samples,
+                              recurrent_samples,
                               reduce_samples,
                               relative_attention_samples,
                               rotary_samples,

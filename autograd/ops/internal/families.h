@@ -38,6 +38,7 @@ OpList norm_ops();
 OpList packing_ops();
 OpList quantile_ops();
 OpList rearrange_ops();
+OpList recurrent_ops();
 OpList reduce_ops();
 OpList relative_attention_ops();
 OpList rotary_ops();
