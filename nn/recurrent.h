@@ -9,32 +9,35 @@
 namespace saw {
 namespace [[gnu::visibility("default")]] nn {
 
+/// For LSTM.
 struct LSTMOptions {
   std::int64_t input_size = 0;   ///< width of the rows; must be given
   std::int64_t hidden_size = 0;  ///< H, units of a layer and direction; must be given
   std::int64_t num_layers = 1;   ///< each gets what the one before makes
-  bool bias = true;
-  double dropout = 0.0;        ///< on what each layer but the last hands on
-  bool bidirectional = false;  ///< a second net reads each sequence from its end; both results side by side
-  std::int64_t proj_size = 0;  ///< P, the width that the hidden state is projected to; 0: not at all
+  bool bias = true;              ///< of both products
+  double dropout = 0.0;          ///< on what each layer but the last hands on
+  bool bidirectional = false;    ///< a second net reads each sequence from its end; both results side by side
+  std::int64_t proj_size = 0;    ///< P, the width that the hidden state is projected to; 0: not at all
 };
 
+/// For GRU.
 struct GRUOptions {
   std::int64_t input_size = 0;   ///< width of the rows; must be given
   std::int64_t hidden_size = 0;  ///< H, units of a layer and direction; must be given
   std::int64_t num_layers = 1;   ///< each gets what the one before makes
-  bool bias = true;
-  double dropout = 0.0;        ///< on what each layer but the last hands on
-  bool bidirectional = false;  ///< a second net reads each sequence from its end; both results side by side
+  bool bias = true;              ///< of both products
+  double dropout = 0.0;          ///< on what each layer but the last hands on
+  bool bidirectional = false;    ///< a second net reads each sequence from its end; both results side by side
 };
 
+/// For RNN.
 struct RNNOptions {
-  std::int64_t input_size = 0;   ///< width of the rows; must be given
-  std::int64_t hidden_size = 0;  ///< H, units of a layer and direction; must be given
-  std::int64_t num_layers = 1;   ///< each gets what the one before makes
-  RnnNonlinearity nonlinearity = RnnNonlinearity::tanh;
-  bool bias = true;
-  double dropout = 0.0;        ///< on what each layer but the last hands on
+  std::int64_t input_size = 0;                           ///< width of the rows; must be given
+  std::int64_t hidden_size = 0;                          ///< H, units of a layer and direction; must be given
+  std::int64_t num_layers = 1;                           ///< each gets what the one before makes
+  RnnNonlinearity nonlinearity = RnnNonlinearity::tanh;  ///< of the sums
+  bool bias = true;                                      ///< of both products
+  double dropout = 0.0;                                  ///< on what each layer but the last hands on
   bool bidirectional = false;  ///< a second net reads each sequence from its end; both results side by side
 };
 
@@ -47,17 +50,26 @@ class RecurrentLayers : public Module {
   std::int64_t state_count() const { return static_cast<std::int64_t>(directions_.size()); }
 
  protected:
+  /// The options of all three, as they are in theirs.
   struct Sizes {
-    const char* layer;  // the class, for errors
-    std::int64_t gates, input_size, hidden_size, num_layers;
-    bool bias;
-    double dropout;
-    bool bidirectional;
-    std::int64_t proj_size;
+    const char* layer;         ///< the class, for errors
+    std::int64_t gates;        ///< sums of a unit: 4 of an LSTM, 3 of a GRU, 1
+    std::int64_t input_size;   ///< width of the rows
+    std::int64_t hidden_size;  ///< units of a layer and direction
+    std::int64_t num_layers;   ///< each gets what the one before makes
+    bool bias;                 ///< of both products
+    double dropout;            ///< between layers
+    bool bidirectional;        ///< a second net reads each sequence from its end
+    std::int64_t proj_size;    ///< 0: no projection
   };
+  /// The parameters of one direction of one layer; undefined where there are none.
   struct Direction {
-    const Tensor &weight_ih, &weight_hh, &bias_ih, &bias_hh, &weight_hr;
-    bool reverse;
+    const Tensor& weight_ih;  ///< (gates · H, in)
+    const Tensor& weight_hh;  ///< (gates · H, P)
+    const Tensor& bias_ih;    ///< (gates · H)
+    const Tensor& bias_hh;    ///< (gates · H)
+    const Tensor& weight_hr;  ///< (P, H)
+    bool reverse;             ///< reads each sequence from its end
   };
 
   explicit RecurrentLayers(const Sizes& sizes);

@@ -14,11 +14,13 @@ namespace [[gnu::visibility("default")]] saw {
 // the last state is that of the sequence's first row. All throw Error(shape) and Error(dtype) for operands that do not
 // fit.
 
+/// What gru() and rnn() give.
 struct RecurrentResult {
   Tensor rows;    ///< (N, H): h_t
   Tensor hidden;  ///< (B, H): the h after the last step of each sequence
 };
 
+/// What lstm() gives.
 struct LstmResult {
   Tensor rows;    ///< (N, P): h_t
   Tensor hidden;  ///< (B, P): the h after the last step of each sequence
@@ -52,7 +54,10 @@ RecurrentResult gru(const Tensor& input, const Segments& segments, const Tensor&
                     const Tensor& first = {}, bool reverse = false);
 
 /// What a plain recurrent net puts its sums through.
-enum class RnnNonlinearity { tanh, relu };
+enum class RnnNonlinearity {
+  tanh,  ///< the hyperbolic tangent
+  relu,  ///< max(0, x), which lets states grow without bound
+};
 
 /// A plain recurrent net (Elman 1990): h_t = tanh(input_t + R h_{t−1}), or relu(…). input (N, H), weight R (H, H),
 /// first state (B, H).
