@@ -248,17 +248,6 @@ std::string read_file(const std::string& path, std::uint64_t limit) {
 }
 
 void write_file(const std::string& path, std::string_view bytes) {
-  std::error_code error;
-  if (const auto status = std::filesystem::status(path, error);
-      std::filesystem::is_character_file(status) || std::filesystem::is_fifo(status)) {
-    // What goes to a terminal or a pipe is not put into its place by a rename.
-    std::FILE* out = std::fopen(path.c_str(), "wb");
-    const bool good = out != nullptr && std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size();
-    const int code = good ? 0 : errno;
-    if ((out != nullptr && std::fclose(out) != 0) || !good)
-      fail(ErrorKind::io, "{}: cannot write; {}", path, std::generic_category().message(code != 0 ? code : errno));
-    return;
-  }
   AtomicFile file(path);
   file.write(bytes);
   file.commit();

@@ -71,8 +71,7 @@ class InputFile {
 /// All bytes of a file or pipe. Throws Error(io) for more than `limit` of them, before so much memory is asked for.
 std::string read_file(const std::string& path, std::uint64_t limit = std::uint64_t{1} << 32);
 
-/// Writes a whole file through an AtomicFile; what `path` leads to, a terminal, a device or a pipe, is written to as it
-/// is. Throws Error(io).
+/// Writes a whole file through an AtomicFile.
 void write_file(const std::string& path, std::string_view bytes);
 
 /// Removes what AtomicFiles of killed processes have left in a directory (`NAME.tmp.123.4`), whatever the

@@ -136,6 +136,15 @@ Subject cross_attention() {
           [&reference](const Tensor& x, const Segments& s) { return reference.forward(x, x * 0.5 + 1.0, s, s); }};
 }
 
+/// A decoder whose memory is made of its input.
+template <class M>
+Subject decoder(const nn::TransformerOptions& options) {
+  auto module = std::make_unique<M>(options);
+  const M& reference = *module;
+  return {std::move(module),
+          [&reference](const Tensor& x, const Segments& s) { return reference.forward(x, s, x * 0.5 + 1.0, s); }};
+}
+
 Subject self_attention_weights() {
   auto module = std::make_unique<nn::SelfAttention>(width);
   const nn::SelfAttention& reference = *module;
@@ -256,6 +265,9 @@ const std::vector<Entry>& entries() {
       {"TransformerEncoderLayer", "", [encoder] { return plain<nn::TransformerEncoderLayer>(encoder); }},
       {"TransformerEncoder", "post-norm", [encoder] { return plain<nn::TransformerEncoder>(encoder); }},
       {"TransformerEncoder", "pre-norm, window", [pre_norm] { return plain<nn::TransformerEncoder>(pre_norm); }},
+      {"TransformerDecoderLayer", "", [encoder] { return decoder<nn::TransformerDecoderLayer>(encoder); }},
+      {"TransformerDecoder", "post-norm", [encoder] { return decoder<nn::TransformerDecoder>(encoder); }},
+      {"TransformerDecoder", "pre-norm", [pre_norm] { return decoder<nn::TransformerDecoder>(pre_norm); }},
   };
   return all;
 }
