@@ -212,7 +212,7 @@ class CommandLine {
       if (entry.name == "--resume" || value == "" || (entry.option->count() == 0 && value == 0)) continue;
       object[entry.name.substr(2)] = value;
     }
-    return object.dump(2) + "\n";
+    return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   }
 
   /// For inputs that only other inputs tell, such as the recordings of a manifest: throws Error(argument) where one

@@ -66,15 +66,18 @@ std::vector<std::string> translate(TranslationModel& model, const Languages& lan
   nn::BeamOptions search;
   search.begin = languages.target.role("begin");
   search.end = languages.target.role("end");
-  search.without = {languages.target.role("padding"), languages.target.role("unknown"), search.begin};
+  search.without = {languages.target.role("padding"), languages.target.role("unknown"), search.begin,
+                    languages.target.role("traditional")};
   search.beam = beam;
   search.length_penalty = 1.0;
   std::vector<std::string> result(sources.size());
   std::vector<std::int64_t> lengths;
   for (const auto& source : sources) lengths.push_back(std::ssize(source));
-  for (const auto& numbers : data::token_batches(lengths, {.tokens = 1024, .bucket = 0, .sentences = 64})) {
+  for (const auto& numbers : data::token_batches(
+           lengths, {.tokens = 1024, .bucket = 0, .sentences = std::max<std::int64_t>(1, 256 / beam)})) {
     const data::Packed packed = data::pack_ids(sources, numbers);
-    search.longest = 20 + 4 * packed.segments.max_length();
+    search.longest_of_texts.clear();
+    for (const std::int64_t length : packed.segments.lengths()) search.longest_of_texts.push_back(20 + 4 * length);
     const auto found = model.translate(packed.rows, packed.segments, search);
     for (std::size_t i = 0; i < numbers.size(); ++i)
       result[static_cast<std::size_t>(numbers[i])] = languages.target.decode(found[i].at(0).symbols);
@@ -183,11 +186,25 @@ void fit(TranslationModel& model, const Options& options, const train::RunOption
   run.finish();
 }
 
+/// The units of a saved model.
+Languages languages_of(const train::ModelFile& file) {
+  file.check_model({"transformer"});
+  return {TextUnits::parse(file.text("source_units"), file.part("source"), file.part_name("source")),
+          TextUnits::parse(file.text("target_units"), file.part("target"), file.part_name("target"))};
+}
+
+void check_beam(const Options& options, const Languages& languages) {
+  if (options.beam > languages.target.size())
+    throw Error(ErrorKind::argument, fmt::format("--beam: a beam of {} is larger than the vocabulary of {} units",
+                                                 options.beam, languages.target.size()));
+}
+
 /// Translates standard input, one text a line.
 void translate_lines(TranslationModel& model, const Languages& languages, std::int64_t beam) {
   constexpr std::size_t longest_line = 1 << 16;
   std::int64_t number = 0;
   for (std::string line; std::getline(std::cin, line);) {
+    if (line.ends_with('\r')) line.pop_back();
     if (++number; line.size() > longest_line)
       throw Error(ErrorKind::io,
                   fmt::format("standard input:{}: the line is too long; got {} bytes; expected at most {}", number,
@@ -214,14 +231,22 @@ void run(const Options& options, const CommandLine& line) {
     fmt::print("{}\n", config_string());
     const std::int64_t pieces =
         options.pieces > 0 ? options.pieces : std::clamp<std::int64_t>(training.size() / 8, 300, 4000);
-    languages = {TextUnits::train(options.source_units, training.sources, pieces),
-                 TextUnits::train(options.target_units, training.targets, pieces)};
-    model = std::make_unique<TranslationModel>(languages.source.size(), languages.target.size());
-    if (!options.init_from.empty()) {
-      const train::ModelFile file = train::load_model(options.init_from);
-      file.check_model({"transformer"});
-      train::say(train::initialise_from(file.weights, model->state_dict(), {}).text());
+    std::optional<train::ModelFile> before;
+    if (options.init_from.empty()) {
+      languages = {TextUnits::train(options.source_units, training.sources, pieces),
+                   TextUnits::train(options.target_units, training.targets, pieces)};
+    } else {
+      before = train::load_model(options.init_from);  // its vectors belong to its own units
+      languages = languages_of(*before);
+      if (before->text("source_units") != options.source_units || before->text("target_units") != options.target_units)
+        throw Error(ErrorKind::argument,
+                    fmt::format("--init-from: {} has {} and {}; give these --source-units and "
+                                "--target-units",
+                                before->path, before->text("source_units"), before->text("target_units")));
     }
+    check_beam(options, languages);
+    model = std::make_unique<TranslationModel>(languages.source.size(), languages.target.size());
+    if (before) train::say(train::initialise_from(before->weights, model->state_dict(), {}).text());
     const std::string summary =
         fmt::format("{} pairs to train on, {} to choose by, {} to report on; {} and {} units", training.size(),
                     dev.size(), testing.size(), languages.source.size(), languages.target.size());
@@ -235,9 +260,8 @@ void run(const Options& options, const CommandLine& line) {
     if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   } else {
     const train::ModelFile file = train::load_model(options.load);
-    file.check_model({"transformer"});
-    languages = {TextUnits::parse(file.text("source_units"), file.part("source"), file.part_name("source")),
-                 TextUnits::parse(file.text("target_units"), file.part("target"), file.part_name("target"))};
+    languages = languages_of(file);
+    check_beam(options, languages);
     script_token = file.flag("script_token");
     model = std::make_unique<TranslationModel>(languages.source.size(), languages.target.size());
     file.load_into(*model);
@@ -281,7 +305,8 @@ void run(const Options& options, const CommandLine& line) {
     fmt::print("\n");
     for (std::size_t i = 0; i < translations.size(); ++i) {
       lines += fmt::format("{}\t{}\t{}\n", testing.sources[i], testing.targets[i], translations[i]);
-      if (i < 3) fmt::print("{}\n  {}\n", testing.sources[i], translations[i]);
+      if (i < 3)
+        fmt::print("{}\n  {}\n", train::printable(testing.sources[i], 300), train::printable(translations[i], 300));
     }
     if (!options.predict.empty()) data::write_file(options.predict, lines);
     fmt::print("\n{} in all\n", train::format_duration(watch.seconds()));

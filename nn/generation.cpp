@@ -6,7 +6,9 @@
 #include <numeric>
 
 #include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/ops/compare.h"
 #include "saw/autograd/ops/copy.h"
+#include "saw/autograd/ops/reduce.h"
 #include "saw/autograd/ops/softmax.h"
 #include "saw/autograd/tape/tensor.h"
 
@@ -21,6 +23,12 @@ void check(const char* op, std::int64_t texts, const GenerationOptions& options)
   if (!options.prefixes.empty() && std::ssize(options.prefixes) != texts)
     fail(ErrorKind::argument, "{}: prefixes; got {}; expected one for each of {} texts, or none", op,
          options.prefixes.size(), texts);
+  for (const auto& prefix : options.prefixes)
+    for (const std::int64_t symbol : prefix)
+      if (symbol < 0) fail(ErrorKind::argument, "{}: a prefix; got {}; expected symbols", op, symbol);
+  if (!options.longest_of_texts.empty() && std::ssize(options.longest_of_texts) != texts)
+    fail(ErrorKind::argument, "{}: longest_of_texts; got {}; expected one for each of {} texts, or none", op,
+         options.longest_of_texts.size(), texts);
 }
 
 /// log p(symbol) of what may come next for each sequence, −∞ for what must not.
@@ -40,7 +48,10 @@ class NextSymbols {
       if (symbol < 0 || symbol >= symbols_)
         fail(ErrorKind::argument, "{}: begin and end; got {} and {}; expected symbols, 0 to {}", op_, options_.begin,
              options_.end, symbols_ - 1);
-    values_ = log_softmax(to(scores, float64)).to_vector<double>();
+    const Tensor wide = to(scores, float64);
+    // Where nothing can come next, log_softmax would say NaN.
+    const Tensor dead = equal(amax(wide, {1}, true), impossible);
+    values_ = masked_fill(log_softmax(wide), dead, impossible).to_vector<double>();
     for (std::int64_t row = 0; row < count; ++row)
       for (const std::int64_t symbol : options_.without) {
         if (symbol < 0 || symbol >= symbols_)
@@ -60,13 +71,14 @@ class NextSymbols {
   std::span<const double> row(std::int64_t row) const {
     return std::span(values_).subspan(static_cast<std::size_t>(row * symbols_), static_cast<std::size_t>(symbols_));
   }
-  /// Throws where nothing can come next, as where the model gives NaN.
-  void check_row(std::int64_t text, std::span<const double> values) const {
-    if (std::none_of(values.begin(), values.end(), [](double x) { return x > impossible; }))
-      fail(ErrorKind::argument,
-           "{}: nothing can come next in text {}: no symbol has a finite score; hint: NaN in the "
-           "model?",
-           op_, text);
+  /// Whether anything can come next. Throws where the model gives NaN.
+  bool is_alive(std::int64_t text, std::span<const double> values) const {
+    if (std::any_of(values.begin(), values.end(), [](double x) { return std::isnan(x); }))
+      fail(ErrorKind::argument, "{}: the model gives NaN for text {}", op_, text);
+    return std::any_of(values.begin(), values.end(), [](double x) { return x > impossible; });
+  }
+  [[noreturn]] void fail_at(std::int64_t text) const {
+    fail(ErrorKind::argument, "{}: nothing can come next in text {}: no symbol has a finite score", op_, text);
   }
 
  private:
@@ -80,6 +92,10 @@ class NextSymbols {
   std::int64_t symbols_ = 0;
   std::vector<double> values_;
 };
+
+std::int64_t longest_of(const GenerationOptions& options, std::int64_t text) {
+  return options.longest_of_texts.empty() ? options.longest : options.longest_of_texts[static_cast<std::size_t>(text)];
+}
 
 /// The symbol that a text's prefix asks for at this place, or −1.
 std::int64_t forced_symbol(const GenerationOptions& options, std::int64_t text, std::int64_t place) {
@@ -117,13 +133,13 @@ struct Beam {
   }
   /// Whether no live sequence can still come among the best that ended. log p only falls; the penalty is largest for
   /// the longest length when it grows, and for the next one when it falls.
-  bool is_decided(const BeamOptions& options) const {
+  bool is_decided(const BeamOptions& options, std::int64_t longest) const {
     if (options.stops_early) return std::ssize(ended) >= options.beam;
     if (std::ssize(ended) < options.best) return false;
     double most = impossible;
     for (const Generated& sequence : live) {
       const auto next = std::ssize(sequence.symbols) + 1;
-      const double divisor = std::max(penalty(options, next), penalty(options, options.longest + 1));
+      const double divisor = std::max(penalty(options, next), penalty(options, longest + 1));
       most = std::max(most, sequence.log_probability / divisor);
     }
     return most <= ended[static_cast<std::size_t>(options.best - 1)].score;
@@ -158,14 +174,17 @@ std::vector<std::vector<Generated>> beam_search(std::int64_t texts, const NextSc
     for (std::int64_t text = 0; text < texts; ++text) {
       Beam& beam = beams[static_cast<std::size_t>(text)];
       if (beam.done) continue;
+      const std::int64_t longest = longest_of(options, text);
       std::vector<Candidate> candidates;
+      std::vector<bool> can_end(beam.live.size());
       for (std::int64_t i = 0; i < std::ssize(beam.live); ++i) {
         if (const std::int64_t symbol = forced_symbol(options, text, length); symbol >= 0)
           symbols.force(first + i, symbol);
         const std::span<const double> row = symbols.row(first + i);
-        symbols.check_row(text, row);
+        if (!symbols.is_alive(text, row)) continue;
+        can_end[static_cast<std::size_t>(i)] = row[static_cast<std::size_t>(options.end)] > impossible;
         for (std::int64_t s = 0; s < symbols.symbols(); ++s) {
-          if (length >= options.longest && s != options.end) continue;
+          if (length >= longest && s != options.end) continue;
           if (const double p = row[static_cast<std::size_t>(s)]; p > impossible)
             candidates.push_back({beam.live[static_cast<std::size_t>(i)].log_probability + p, first + i, s});
         }
@@ -191,11 +210,12 @@ std::vector<std::vector<Generated>> beam_search(std::int64_t texts, const NextSc
         followed.push_back(candidate);
       }
       const std::int64_t count = std::ssize(beam.live);
-      if (length >= options.longest)  // where the end has no probability at all, what was cut stands in
-        for (Generated& sequence : beam.live)
-          if (std::ssize(beam.ended) < options.best) beam.end(std::move(sequence), options);
+      if (length >= longest)  // a sequence whose end has no probability at all stands for itself, cut
+        for (std::size_t i = 0; i < beam.live.size(); ++i)
+          if (!can_end[i] && std::ssize(beam.ended) < options.best) beam.end(std::move(beam.live[i]), options);
+      if (live.empty() && beam.ended.empty()) symbols.fail_at(text);
       beam.live = std::move(live);
-      beam.done = beam.live.empty() || beam.is_decided(options);
+      beam.done = beam.live.empty() || beam.is_decided(options, longest);
       if (!beam.done)
         for (const Candidate& candidate : followed) {
           last.push_back(candidate.symbol);
@@ -258,7 +278,10 @@ std::vector<Generated> sample_sequences(std::int64_t texts, const NextScores& ne
   std::iota(alive.begin(), alive.end(), 0);
   std::iota(from.begin(), from.end(), 0);
   NextSymbols symbols("sample_sequences", next, options);
-  for (std::int64_t length = 0; !alive.empty() && length < options.longest; ++length) {
+  std::erase_if(alive, [&](std::int64_t text) { return longest_of(options, text) == 0; });
+  from = alive;
+  last.resize(alive.size());
+  for (std::int64_t length = 0; !alive.empty(); ++length) {
     symbols.ask(last, from);
     last.clear();
     from.clear();
@@ -269,7 +292,7 @@ std::vector<Generated> sample_sequences(std::int64_t texts, const NextScores& ne
       const std::int64_t forced = forced_symbol(options, text, length);
       if (forced >= 0) symbols.force(row, forced);
       const std::span<const double> values = symbols.row(row);
-      symbols.check_row(text, values);
+      if (!symbols.is_alive(text, values)) symbols.fail_at(text);
       const auto place = static_cast<std::uint64_t>(length);
       const std::int64_t symbol =
           forced >= 0 ? forced : draw_symbol(values, options, streams[static_cast<std::size_t>(text)].uniform(place));
@@ -279,6 +302,7 @@ std::vector<Generated> sample_sequences(std::int64_t texts, const NextScores& ne
         continue;
       }
       sequence.symbols.push_back(symbol);
+      if (length + 1 >= longest_of(options, text)) continue;
       still.push_back(text);
       last.push_back(symbol);
       from.push_back(row);

@@ -33,6 +33,8 @@ struct GenerationOptions {
   std::int64_t begin = 0;      ///< the symbol before the first
   std::int64_t end = 0;        ///< the symbol that ends a sequence
   std::int64_t longest = 200;  ///< symbols of a sequence, the end not included
+  /// The same for each text, in place of `longest`; empty: all alike.
+  std::vector<std::int64_t> longest_of_texts = {};
   /// Symbols that are never chosen, such as padding.
   std::vector<std::int64_t> without = {};
   /// What each text's sequences begin with (forced decoding of a beginning); empty: nothing.

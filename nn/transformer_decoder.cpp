@@ -164,9 +164,11 @@ Tensor TransformerDecoder::step(const Tensor& x, const Segments& segments, Decod
          "TransformerDecoder.step: rows do not fit the state; got {} in {} segments; expected {} "
          "segments",
          x.shape(), segments.count(), state.count());
-  if (state.past.size() != layers_.size())
-    fail(ErrorKind::argument, "TransformerDecoder.step: the state is of another decoder; got {} layers; expected {}",
-         state.past.size(), layers_.size());
+  if (state.past.size() != layers_.size() || state.memory.size() != layers_.size())
+    fail(ErrorKind::argument,
+         "TransformerDecoder.step: the state is of another decoder; got {} layers, memory of {}; expected {}; hint: "
+         "begin() makes one",
+         state.past.size(), state.memory.size(), layers_.size());
   Tensor y = x;
   std::size_t number = 0;
   for (const TransformerDecoderLayer& layer : layers_) {

@@ -17,7 +17,7 @@ namespace [[gnu::visibility("default")]] nn {
 /// hypotheses of a beam do; it is there once. Copying is cheap.
 struct DecoderState {
   std::vector<KeysAndValues> past;             ///< of each layer, a segment for each sequence
-  std::vector<KeysAndValues> memory;           ///< of each layer, a segment for each text; empty without memory
+  std::vector<KeysAndValues> memory;           ///< of each layer, a segment for each text
   std::vector<std::int64_t> text_of_sequence;  ///< which segment of the memory a sequence asks; ascending
   std::vector<std::int64_t> lengths;           ///< rows of each sequence until now
 

@@ -121,8 +121,8 @@ std::string fingerprint(const std::string& path) {
     const uLong crc = ::crc32_z(0, reinterpret_cast<const Bytef*>(names.data()), names.size());
     return fmt::format("folder with names and sizes of crc {:08x}", crc);
   }
+  if (fs::exists(path, error) && !fs::is_regular_file(path, error)) return path;  // a pipe cannot be read twice
   data::InputFile file(path);
-  if (!file.is_regular()) return path;
   std::string buffer(1 << 20, '\0');
   uLong crc = ::crc32_z(0, nullptr, 0);
   for (std::size_t count; (count = file.read_some(buffer.data(), buffer.size())) > 0;)

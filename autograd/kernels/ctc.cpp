@@ -96,8 +96,9 @@ void ctc_forward_segment(const Ctc<T>& ctc, std::int64_t b, T* moves, T* loss, T
         for (std::int64_t k = 1; k <= 3; ++k) row[k * (states + 2) - 2] = row[k * (states + 2) - 1] = 0;
       largest = hn::GetLane(hn::MaxOfLanes(d, best));
     }
-    if (largest == -infinity) {  // no path goes on
-      *loss = infinity;
+    if (largest == -infinity) {  // no path goes on, unless a maximum has dropped a NaN
+      const bool is_nan = std::any_of(now + 2, now + 2 + states, [](T x) { return std::isnan(x); });
+      *loss = is_nan ? std::numeric_limits<T>::quiet_NaN() : infinity;
       return;
     }
     // The likeliest state becomes 0, so float32 keeps its digits however long the segment is.
@@ -110,7 +111,7 @@ void ctc_forward_segment(const Ctc<T>& ctc, std::int64_t b, T* moves, T* loss, T
                previous = length == 0 ? -std::numeric_limits<double>::infinity() : static_cast<double>(before[states]);
   const double top = std::max(last, previous);
   if (top == -std::numeric_limits<double>::infinity()) {
-    *loss = infinity;
+    *loss = std::isnan(previous) ? std::numeric_limits<T>::quiet_NaN() : infinity;
     return;
   }
   const double sum = std::exp(last - top) + std::exp(previous - top);

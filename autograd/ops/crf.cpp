@@ -55,9 +55,11 @@ Tensor crf_loss_reference(const TensorList& in, const Tensor& targets, const Seg
   const Tensor column = targets.unsqueeze(1);  // (N, 1)
   const Tensor others =
       logical_and(not_equal(arange(in[0].size(1)).unsqueeze(0), column), greater_equal(column, 0.0));  // (N, labels)
-  const Tensor losses =
-      log_partition(emissions, in, segments) - log_partition(masked_fill(emissions, others, forbidden), in, segments);
-  return masked_fill(losses, greater(losses, -0.1 * forbidden), std::numeric_limits<double>::infinity());
+  const Tensor fitting = log_partition(masked_fill(emissions, others, forbidden), in, segments);
+  const Tensor losses = log_partition(emissions, in, segments) - fitting;
+  // Where no labelling at all is possible, both are as low.
+  const Tensor impossible = logical_or(greater(losses, -0.1 * forbidden), less(fitting, 0.1 * forbidden));
+  return masked_fill(losses, impossible, std::numeric_limits<double>::infinity());
 }
 
 // ---- checks ----

@@ -55,6 +55,10 @@ TEST_CASE("translation: learns, is saved, loaded, and translates standard input"
   CAPTURE(loaded.output);
   CHECK(loaded.status == 0);
   CHECK(std::count(loaded.output.begin(), loaded.output.end(), '\n') == 3);
+  // A model goes on with its own units, whatever the data.
+  const Outcome other = run(data + "--epochs 1 --beam 1 --init-from " + model);
+  CHECK(other.status == 0);
+  CHECK(run("--epochs 1 --target-units subwords --source-units characters --init-from " + model).status == 1);
   // The same weights give the same figures.
   const Outcome again = run("--load " + model + " --beam 2 --test " + (directory / "test.tsv").string());
   CHECK(again.status == 0);
@@ -98,7 +102,8 @@ TEST_CASE("translation: lines that are no pairs are named, or left out and count
   test::write_file(train, good);
   const Outcome large = run(data + "--epochs 1 --beam 500");
   CHECK(large.status == 1);
-  CHECK(has(large.output, "a beam of 500 is larger than the vocabulary of "));
+  CHECK(has(large.output, "translation: --beam: a beam of 500 is larger than the vocabulary of "));
+  CHECK_FALSE(has(large.output, "epoch"));
   test::write_file(train, "");
   CHECK(has(run(data).output, "train.tsv: has no pairs of texts"));
 }

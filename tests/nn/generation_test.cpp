@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <map>
 #include <numeric>
+#include <set>
 #include <vector>
 
 #include "saw/autograd/base/error.h"
@@ -284,6 +286,31 @@ TEST_CASE("sample_sequences draws with the model's probabilities, and each text 
   CHECK(nn::sample_sequences(1, std::ref(single), options, alone)[0].symbols == five[2].symbols);
 }
 
+TEST_CASE("beam_search: no sequence comes twice, and one that leads nowhere ends no other") {
+  // After symbol 3 nothing can come; the end is always possible elsewhere.
+  const auto next = [](std::span<const std::int64_t> last, std::span<const std::int64_t>) {
+    std::vector<double> scores;
+    for (const std::int64_t symbol : last)
+      for (std::int64_t s = 0; s < symbols; ++s)
+        scores.push_back(symbol == 3 || s == begin ? -std::numeric_limits<double>::infinity() : s == end ? -3.0 : 1.0);
+    return tensor(scores).reshape({static_cast<std::int64_t>(last.size()), symbols});
+  };
+  nn::BeamOptions options = beam_options(4, 4, 2);
+  options.stops_early = false;
+  options.prefixes = {{2}, {}};
+  options.longest_of_texts = {2, 3};
+  const auto found = nn::beam_search(2, next, options);
+  for (const auto& sequences : found) {
+    REQUIRE(!sequences.empty());
+    std::set<Symbols> different;
+    for (const nn::Generated& sequence : sequences) {
+      CHECK((sequence.has_ended || sequence.symbols.back() == 3));  // cut where it can neither go on nor end
+      CHECK(different.insert(sequence.symbols).second);
+    }
+  }
+  for (const nn::Generated& sequence : found[0]) CHECK(sequence.symbols.size() <= 2);
+}
+
 TEST_CASE("generation: what cannot be is named") {
   const auto message = [](const nn::BeamOptions& options) {
     return test::error_text(ErrorKind::argument, [&] { nn::beam_search(2, Table(2), options); });
@@ -303,8 +330,13 @@ TEST_CASE("generation: what cannot be is named") {
   const auto nan = [](std::span<const std::int64_t> last, std::span<const std::int64_t>) {
     return full({static_cast<std::int64_t>(last.size()), symbols}, std::nan(""));
   };
+  CHECK(test::error_text(ErrorKind::argument, [&] { nn::beam_search(1, nan, beam_options(2, 1, 3)); }) ==
+        "beam_search: the model gives NaN for text 0");
+  const auto nothing = [](std::span<const std::int64_t> last, std::span<const std::int64_t>) {
+    return full({static_cast<std::int64_t>(last.size()), symbols}, -std::numeric_limits<double>::infinity());
+  };
   CHECK(test::error_text(ErrorKind::argument, [&] {
-          nn::beam_search(1, nan, beam_options(2, 1, 3));
+          nn::beam_search(1, nothing, beam_options(2, 1, 3));
         }).starts_with("beam_search: nothing can come next in text 0"));
   CHECK(test::error_text(ErrorKind::shape, [&] {
           nn::beam_search(

@@ -289,3 +289,13 @@ TEST_CASE("run: best weights of another run in the place of its own are refused 
   CHECK(test::kind_of([&] { run.resume(); }) == ErrorKind::io);
   CHECK(said.has("not the best weights with which the checkpoint of step 3 was saved"));
 }
+
+TEST_CASE("run: best weights of another run are not taken over where its checkpoints cannot be moved away") {
+  const test::TemporaryDirectory directory;
+  const std::string folder = (directory / "run").string();
+  count_to_six(folder, 10.0, false);
+  std::filesystem::create_directory(directory / "run" / "checkpoints.earlier");
+  test::write_file(directory / "run" / "checkpoints.earlier" / "notes.txt", "in the way");
+  count_to_six(folder, 1.0, false, 4);
+  CHECK(count_to_six(folder, 1.0, true) == 2.0);
+}

@@ -33,35 +33,45 @@ void RunFiles::restore() {
 }
 
 std::optional<Checkpoint> RunFiles::load(const std::function<std::int64_t(const Checkpoint&)>& best_step,
-                                         StateDict& best) const {
+                                         StateDict& best) {
   return checkpoints_.load_newest(say_, [&](const Checkpoint& checkpoint) {
     const std::int64_t step = best_step(checkpoint);
     best = {};
     if (step < 0) return;
     const std::string path = numbered_file(checkpoints_.path(), best_kind, step);
     best = load_model(path).weights;
-    if (const auto note = checkpoint.notes.find(best_note);
-        note != checkpoint.notes.end() && note->second != fingerprint(path))
+    const std::string found = fingerprint(path);
+    if (const auto note = checkpoint.notes.find(best_note); note != checkpoint.notes.end() && note->second != found)
       fail(ErrorKind::io, "{}: not the best weights with which the checkpoint of step {} was saved", path,
            checkpoint.step);
+    best_step_ = step;
+    best_fingerprint_ = found;
   });
 }
 
 void RunFiles::write(Checkpoint checkpoint, std::int64_t best_step, const std::function<ModelFile()>& best) {
   restore();
   const std::string& folder = checkpoints_.path();
-  if (std::exchange(is_foreign_, false)) {
+  if (is_foreign_) {
     remove_earlier();
     std::error_code error;
     std::filesystem::rename(folder, folder + earlier, error);
-    if (error) checkpoints_.clear();  // there is something else in its way
+    if (error) {  // there is something else in its way
+      checkpoints_.clear();
+      remove_unneeded_best();
+    }
+    is_foreign_ = false;
   }
   data::make_directories(folder);
   if (best_step >= 0) {
     const std::string path = numbered_file(folder, best_kind, best_step);
     const auto there = file_numbers(folder, best_kind);
-    if (!std::binary_search(there.begin(), there.end(), best_step)) save_model(path, best());
-    checkpoint.notes[best_note] = fingerprint(path);
+    if (best_step != best_step_ || !std::binary_search(there.begin(), there.end(), best_step)) {
+      save_model(path, best());
+      best_fingerprint_ = fingerprint(path);
+      best_step_ = best_step;
+    }
+    checkpoint.notes[best_note] = best_fingerprint_;
   }
   checkpoints_.save(checkpoint);
   remove_unneeded_best();

@@ -38,8 +38,7 @@ class RunFiles {
   void remove_unneeded_best() const;
   /// The newest checkpoint that can be read together with the best weights of step `best_step(checkpoint)` (-1: none),
   /// which are put into `best`.
-  std::optional<Checkpoint> load(const std::function<std::int64_t(const Checkpoint&)>& best_step,
-                                 StateDict& best) const;
+  std::optional<Checkpoint> load(const std::function<std::int64_t(const Checkpoint&)>& best_step, StateDict& best);
   /// Writes a checkpoint, and before it the best weights if those of `best_step` (-1: none) are not there yet; on a
   /// full disk in place of all checkpoints but the newest. Returns what went wrong where the disk does not take them,
   /// and nothing where it does.
@@ -57,6 +56,8 @@ class RunFiles {
   CheckpointFolder checkpoints_;
   Say say_;
   bool is_foreign_ = false;
+  std::int64_t best_step_ = -1;   // of the best weights that this run has written or read
+  std::string best_fingerprint_;  // of their file
 };
 
 }  // namespace saw::train

@@ -114,6 +114,16 @@ TEST_CASE("crf: where no labelling is possible") {
     for (const double score : to(best.scores, float64).to_vector<double>()) CHECK(score == -infinity);
     CHECK(best.labels.to_vector<std::int64_t>() == std::vector<std::int64_t>{0, 0, 0});
   }
+  // Of labels that only begin and only end something, in a segment of one row; in both orders.
+  const Tensor end_forbidden = tensor({-infinity, 0.0}), begin_forbidden = tensor({0.0, -infinity});
+  const Tensor e = zeros({1, 2}, float64).set_requires_grad(true);
+  for (const bool create_graph : {false, true}) {
+    const Tensor loss = crf_loss(e, zeros({2, 2}, float64), to(begin_forbidden, float64), to(end_forbidden, float64),
+                                 labels_of({0}), Segments::single(1));
+    CHECK(loss.item() == infinity);
+    const Tensor gradient = grad({loss.sum()}, {e}, {.create_graph = create_graph})[0];
+    CHECK_EQ(test::difference(gradient, zeros({1, 2}, float64), 0.0), "");
+  }
 }
 
 TEST_CASE("crf: a segment has the same bits alone, in a batch and beside NaN") {

@@ -154,3 +154,26 @@ TEST_CASE("ctc_loss keeps nothing for a backward that nobody asks for, and sees 
   loss.backward();
   CHECK_EQ(test::difference(x.grad(), second, 1e-10, 1e-12), "");
 }
+
+TEST_CASE("ctc_loss: NaN stays NaN, for targets of any length") {
+  for (const DType dtype : {float32, float64})
+    for (std::int64_t length = 0; length <= 20; ++length) {
+      CAPTURE(length);
+      const Tensor log_probs = full({50, 3}, std::nan(""), dtype), finite_rows = log_softmax(zeros({50, 3}, dtype), 1);
+      std::vector<std::int64_t> target;
+      for (std::int64_t u = 0; u < length; ++u) target.push_back(1 + u % 2);
+      const Tensor targets = target.empty() ? zeros({0}, int64) : tensor(target);
+      for (const bool zero_infinity : {false, true}) {
+        const auto loss = [&](const Tensor& rows) {
+          return ctc_loss(rows, Segments::single(50), targets, Segments::single(length),
+                          {.zero_infinity = zero_infinity})
+              .item();
+        };
+        CHECK(std::isnan(loss(log_probs)));
+        CHECK(std::isfinite(loss(finite_rows)));
+        const Tensor one_row = finite_rows.clone();
+        one_row.slice(0, 7, 8).fill_(std::nan(""));
+        CHECK(std::isnan(loss(one_row)));
+      }
+    }
+}
