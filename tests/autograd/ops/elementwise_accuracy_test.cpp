@@ -406,11 +406,13 @@ TEST_CASE("elementwise ops: an element's result does not depend on what lies bes
   ops.emplace_back("pow of a tensor", [](const Tensor& x) { return saw::pow(x, saw::flip(x.detach(), {0})); });
   ops.emplace_back("atan2", [](const Tensor& x) { return saw::atan2(x, saw::flip(x.detach(), {0})); });
   for (const saw::DType dtype : {saw::float32, saw::float64})
-    for (const auto& [name, op] : ops) {
+    for (const auto& entry : ops) {  // clang 14 captures no structured bindings
+      const std::string& name = entry.first;
+      const auto& op = entry.second;
       CAPTURE(name);
       const auto count = static_cast<std::int64_t>(numbers.size());
       const bool pairs = name == "pow of a tensor" || name == "atan2";
-      const auto both = [&, &op = op](const Tensor& part) {
+      const auto both = [&](const Tensor& part) {
         const Tensor x = part.clone().set_requires_grad(true);
         const Tensor y = op(x);
         return saw::TensorList{y.detach(), saw::grad({y.sum()}, {x})[0]};
