@@ -109,7 +109,7 @@ TEST_CASE("linear and matmul: a row has the same bits in batches of every size")
         const Tensor x = randn({200, k}, generator, dtype), weight = randn({n, k}, generator, dtype);
         const Tensor bias = randn({n}, generator, dtype), turned = contiguous(transpose(weight, 0, 1));
         const Tensor all = linear(x, weight, bias), product = matmul(x, turned);
-        for (std::int64_t rows = 1; rows <= 200; ++rows) {
+        for (std::int64_t rows = 1; rows <= 200; rows += test::sanitized() ? 13 : 1) {
           // the first and the last rows, so that each row lies at many places of a batch
           for (const std::int64_t begin : {std::int64_t{0}, 200 - rows}) {
             const Tensor part = slice(x, 0, begin, begin + rows);
