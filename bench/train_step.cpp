@@ -31,16 +31,16 @@ void run(const Options& options) {
   const data::TaggingCorpus training(corpus, vocabularies);
   const auto batches = data::token_batches(
       training, {.tokens = options.tokens, .shuffle_seed = 1, .sentences = options.inference ? 1 : 0});
-  const auto tagger = make_tagger(options.model, vocabularies, options.crf);
+  const auto tagger = make_tagger({.model = options.model, .crf = options.crf}, vocabularies);
   optim::AdamW adam(tagger->parameters(), {.learning_rate = 1e-3});
   const auto step = [&](std::size_t i) {
     const TaggingBatch batch = batches[i % batches.size()];
     if (options.inference) {
       const NoGradGuard no_grad;
-      tagger->decide(tagger->forward(batch), batch);
+      tagger->decide(batch);
       return batch.words.numel();
     }
-    const Tensor loss = tagger->loss(tagger->forward(batch), batch);
+    const Tensor loss = tagger->loss(batch);
     adam.zero_grad();
     loss.backward();
     optim::clip_grad_norm(tagger->parameters(), 5.0);

@@ -1,41 +1,47 @@
 #pragma once
 
-// The taggers of pos_tagging.cpp: the three steps of the lecture on self-attention, and the recurrent net that it
-// compares self-attention with.
+// The taggers of pos_tagging.cpp: the three steps of the lecture on self-attention, its Transformer, and the recurrent
+// net that it compares self-attention with; and several of them as one.
 
 #include <saw/saw.h>
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace saw::examples {
 
 using data::TaggingBatch;
 using data::TaggingVocabularies;
 
-/// What every model has to do: scores (N, tags) for the N words of a batch of sentences.
+/// What every model has to do: scores (N, tags) for the N words of a batch of sentences. The rest follows from them.
 struct Tagger : nn::Module {
   virtual Tensor forward(const TaggingBatch& batch) = 0;
-  /// What training makes small, for the scores of a batch.
-  Tensor loss(const Tensor& scores, const TaggingBatch& batch) const {
+
+  /// What training makes small.
+  virtual Tensor loss(const TaggingBatch& batch) {
+    const Tensor scores = forward(batch);
     if (crf == nullptr) return nn::cross_entropy(scores, batch.tags, {.label_smoothing = 0.05});
     return crf->forward(scores, batch.tags, batch.sentences, {.per_row = true});
   }
-  /// The tags (N) that the scores of a batch stand for.
-  Tensor decide(const Tensor& scores, const TaggingBatch& batch) const {
+  /// The tags (N) that are chosen: each word's likeliest, or with a conditional random field the likeliest sequence.
+  virtual Tensor decide(const TaggingBatch& batch) {
+    const Tensor scores = forward(batch);
     return crf == nullptr ? argmax(scores) : crf->decode(scores, batch.sentences).labels;
   }
-  /// −log p(tag) of each word (N).
-  Tensor surprise(const Tensor& scores, const TaggingBatch& batch) const {
-    const Tensor log_p =
-        crf == nullptr ? log_softmax(scores, 1) : log(clamp(crf->marginals(scores, batch.sentences), 1e-30, 1.0));
-    return nn::nll(log_p, batch.tags, {.reduction = Reduction::none});
+  /// p(tag) of each word (N, tags).
+  virtual Tensor probabilities(const TaggingBatch& batch) {
+    const Tensor scores = forward(batch);
+    return crf == nullptr ? softmax(scores, 1) : crf->marginals(scores, batch.sentences);
   }
+  /// The parameters, in groups that have nothing to do with each other.
+  virtual std::vector<TensorList> trained_apart() { return {parameters()}; }
+  /// Whom the words of the batch's only sentence look at: (T, T), or undefined for models that do not look around.
+  virtual Tensor attention(const TaggingBatch&) { return {}; }
+
   /// From now on whole sequences of tags compete, under a conditional random field over the scores.
   void add_crf(std::int64_t tags) { crf = &child<nn::ConditionalRandomField>("crf", tags); }
   nn::ConditionalRandomField* crf = nullptr;
-  /// Whom the words of the batch's only sentence look at: (T, T), or undefined for models that do not look around.
-  virtual Tensor attention(const TaggingBatch&) { return {}; }
 };
 
 /// Words through a fully connected net, each with `context` words on both sides: y = W₂ relu(W₁ [x₋ … x … x₊] + b₁) +
@@ -79,6 +85,14 @@ struct CharacterEncoder : nn::Module {
   }
 };
 
+/// A word as itself and as its letters, side by side (N, 352). In training whole words are left out now and then: they
+/// must be guessed from their letters and their neighbours, as an unknown one will be.
+inline Tensor embed_words(const nn::Embedding& words, CharacterEncoder& letters, const TaggingBatch& batch) {
+  Tensor word = words.forward(batch.words);
+  if (letters.is_training()) word = row_dropout(word, 0.3, false, default_generator());
+  return cat({word, letters.forward(batch)}, 1);
+}
+
 /// x += conv(norm(x)), x += attention(norm(x)), x += feed_forward(norm(x)): near words, all words, each word.
 struct Block : nn::Module {
   nn::LayerNorm& norm1 = child<nn::LayerNorm>("norm1", 192);
@@ -118,12 +132,7 @@ struct AttentionTagger : Tagger {
     nn::init::normal(words.weight, 0.0, 0.1);
   }
 
-  Tensor embed(const TaggingBatch& batch) {
-    Tensor word = words.forward(batch.words);
-    // Word dropout: now and then a word must be guessed from its letters and its neighbours, as an unknown one will be.
-    if (is_training()) word = row_dropout(word, 0.3, false, default_generator());
-    return input.forward(dropout.forward(cat({word, letters.forward(batch)}, 1)));
-  }
+  Tensor embed(const TaggingBatch& batch) { return input.forward(dropout.forward(embed_words(words, letters, batch))); }
   Tensor forward(const TaggingBatch& batch) override {
     Tensor x = embed(batch);  // (N, 192)
     x = block1.forward(x, batch.sentences);
@@ -153,25 +162,117 @@ struct BilstmTagger : Tagger {
   }
 
   Tensor forward(const TaggingBatch& batch) override {
-    Tensor word = words.forward(batch.words);
-    if (is_training()) word = row_dropout(word, 0.3, false, default_generator());
-    const Tensor x = dropout.forward(cat({word, letters.forward(batch)}, 1));     // (N, 352)
+    const Tensor x = dropout.forward(embed_words(words, letters, batch));         // (N, 352)
     return tags.forward(dropout.forward(lstm.forward(x, batch.sentences).rows));  // (N, 320) → (N, tags)
   }
 };
 
-inline std::unique_ptr<Tagger> make_tagger(const std::string& model, const TaggingVocabularies& vocabularies) {
-  if (model == "position") return std::make_unique<WindowTagger>(vocabularies, 0);
-  if (model == "window") return std::make_unique<WindowTagger>(vocabularies, 2);
-  if (model == "bilstm") return std::make_unique<BilstmTagger>(vocabularies);
-  return std::make_unique<AttentionTagger>(vocabularies);
+/// The Transformer as the lecture draws it: positions are added to the words, then every layer is self-attention and a
+/// net for each word. No convolution tells it what stands side by side.
+struct TransformerTagger : Tagger {
+  nn::Embedding& words;
+  CharacterEncoder& letters;
+  nn::Linear& input = child<nn::Linear>("input", 96 + 256, 192);
+  nn::Dropout& dropout = child<nn::Dropout>("dropout", 0.25);
+  nn::SinusoidalPositions& positions = child<nn::SinusoidalPositions>("positions", 192);
+  nn::TransformerEncoder& encoder =
+      child<nn::TransformerEncoder>("encoder", nn::TransformerOptions{.width = 192,
+                                                                      .heads = 4,
+                                                                      .layers = 2,
+                                                                      .feed_forward = 384,
+                                                                      .dropout = 0.25,
+                                                                      .pre_norm = true,
+                                                                      .final_norm = true});
+  nn::Linear& tags;
+
+  explicit TransformerTagger(const TaggingVocabularies& vocabularies)
+      : words(child<nn::Embedding>("words", vocabularies.words.size(), 96)),
+        letters(child<CharacterEncoder>("letters", vocabularies.characters.size())),
+        tags(child<nn::Linear>("tags", 192, vocabularies.tags.size())) {
+    nn::init::normal(words.weight, 0.0, 0.1);  // see AttentionTagger
+  }
+
+  Tensor embed(const TaggingBatch& batch) {
+    return positions.forward(input.forward(dropout.forward(embed_words(words, letters, batch))), batch.sentences);
+  }
+  Tensor forward(const TaggingBatch& batch) override {
+    return tags.forward(dropout.forward(encoder.forward(embed(batch), batch.sentences)));
+  }
+  Tensor attention(const TaggingBatch& batch) override {
+    return mean(encoder.attention_weights(embed(batch), batch.sentences, 0).back(), {0});  // over the heads
+  }
+};
+
+/// What a tagger is made of.
+struct TaggerOptions {
+  std::string model = "attention";  ///< one of tagger_models
+  bool crf = false;                 ///< a conditional random field on top
+  std::int64_t ensemble = 1;        ///< so many of them, asked together
+  std::uint64_t seed = 1;           ///< of the first one's weights if there are several; the others' seeds follow
+};
+
+inline const std::vector<std::string> tagger_models = {"attention", "transformer", "bilstm", "window", "position"};
+
+/// make.operator()<M>(arguments of M's constructor …) for the tagger of this name.
+template <class Make>
+auto make_tagger_by(Make make, const std::string& model, const TaggingVocabularies& vocabularies) {
+  if (model == "position") return make.template operator()<WindowTagger>(vocabularies, 0);
+  if (model == "window") return make.template operator()<WindowTagger>(vocabularies, 2);
+  if (model == "bilstm") return make.template operator()<BilstmTagger>(vocabularies);
+  if (model == "transformer") return make.template operator()<TransformerTagger>(vocabularies);
+  if (model == "attention") return make.template operator()<AttentionTagger>(vocabularies);
+  throw Error(ErrorKind::argument, "there is no tagger \"" + model + "\"");
 }
 
-/// The same, and a conditional random field on top if wanted.
-inline std::unique_ptr<Tagger> make_tagger(const std::string& model, const TaggingVocabularies& vocabularies,
-                                           bool with_crf) {
-  std::unique_ptr<Tagger> tagger = make_tagger(model, vocabularies);
-  if (with_crf) tagger->add_crf(vocabularies.tags.size());
+/// Taggers of one kind that differ in the weights they began with: each learns for itself, and all are asked. What a
+/// word's tag is says the mean of their probabilities.
+struct EnsembleTagger : Tagger {
+  std::vector<Tagger*> members;
+
+  EnsembleTagger(const TaggerOptions& options, const TaggingVocabularies& vocabularies) {
+    for (std::int64_t i = 0; i < options.ensemble; ++i) {
+      manual_seed(options.seed + static_cast<std::uint64_t>(i));
+      members.push_back(make_tagger_by(
+          [&]<class M>(const auto&... arguments) -> Tagger* {
+            return &child<M>(fmt::format("member{}", i + 1), arguments...);
+          },
+          options.model, vocabularies));
+      if (options.crf) members.back()->add_crf(vocabularies.tags.size());
+    }
+  }
+
+  Tensor forward(const TaggingBatch& batch) override { return log(clamp(probabilities(batch), 1e-30, 1.0)); }
+  /// The sum of the members' losses: none of them sees the others' gradients.
+  Tensor loss(const TaggingBatch& batch) override {
+    return sum_over_members([&](Tagger& member) { return member.loss(batch); });
+  }
+  Tensor probabilities(const TaggingBatch& batch) override {
+    return sum_over_members([&](Tagger& member) { return member.probabilities(batch); }) /
+           static_cast<double>(members.size());
+  }
+  Tensor decide(const TaggingBatch& batch) override { return argmax(probabilities(batch)); }
+  Tensor attention(const TaggingBatch& batch) override { return members[0]->attention(batch); }
+  std::vector<TensorList> trained_apart() override {
+    std::vector<TensorList> result;
+    for (const Tagger* member : members) result.push_back(member->parameters());
+    return result;
+  }
+
+ private:
+  template <class F>
+  Tensor sum_over_members(F f) {
+    Tensor sum = f(*members[0]);
+    for (std::size_t i = 1; i < members.size(); ++i) sum = sum + f(*members[i]);
+    return sum;
+  }
+};
+
+inline std::unique_ptr<Tagger> make_tagger(const TaggerOptions& options, const TaggingVocabularies& vocabularies) {
+  if (options.ensemble > 1) return std::make_unique<EnsembleTagger>(options, vocabularies);
+  auto tagger = make_tagger_by(
+      []<class M>(const auto&... arguments) -> std::unique_ptr<Tagger> { return std::make_unique<M>(arguments...); },
+      options.model, vocabularies);
+  if (options.crf) tagger->add_crf(vocabularies.tags.size());
   return tagger;
 }
 

@@ -1,11 +1,13 @@
 // Part-of-speech tagging: a label for every word of a sentence, in the three steps of the lecture on self-attention.
 //
-//   --model position   a fully connected net that sees one word: both saws of "I saw a saw" must get the same tag
-//   --model window     the same net over the words before, at and after each word
-//   --model attention  convolution and self-attention over the whole sentence, and the characters of each word
-//   --model bilstm     beside them the recurrent net: two layers that read the sentence in both directions
+//   --model position     a fully connected net that sees one word: both saws of "I saw a saw" must get the same tag
+//   --model window       the same net over the words before, at and after each word
+//   --model attention    convolution and self-attention over the whole sentence, and the characters of each word
+//   --model transformer  the lecture's Transformer: positions and self-attention alone
+//   --model bilstm       beside them the recurrent net: two layers that read the sentence in both directions
 //
-// With --crf the tags of a sentence are decided together: a conditional random field stands on top of any of them.
+// With --crf the tags of a sentence are decided together: a conditional random field stands on top of any of them. With
+// --ensemble 3 three of them are trained, which differ in their first weights, and their probabilities are averaged.
 
 #include <fmt/format.h>
 #include <saw/saw.h>
@@ -23,16 +25,18 @@ using namespace saw::examples;
 struct Options : CommonOptions {
   std::string tag;
   bool crf = false;
+  std::int64_t ensemble = 1;
 };
 
 constexpr std::size_t longest_word = 1000;  // bytes
+constexpr std::int64_t most_members = 100;  // of an ensemble
 
 // ---- the model as a file ----
 
 /// What model.safetensors has beside the weights.
 train::ModelFile described(const Options& options, const TaggingVocabularies& vocabularies) {
   return {.model = options.model,
-          .options = {{"crf", options.crf}},
+          .options = {{"crf", options.crf}, {"ensemble", options.ensemble}},
           .parts = {{"words", vocabularies.words.text()},
                     {"characters", vocabularies.characters.text()},
                     {"tags", vocabularies.tags.text()}}};
@@ -56,7 +60,7 @@ train::ConfusionMatrix confusion_of(Tagger& tagger, const data::TaggingCorpus& c
   tagger.eval();
   train::ConfusionMatrix confusion(vocabularies.tags.size());
   for (const TaggingBatch& batch : data::token_batches(corpus, {.tokens = 4096}))
-    confusion.update(tagger.decide(tagger.forward(batch), batch), batch.tags);
+    confusion.update(tagger.decide(batch), batch.tags);
   return confusion;
 }
 
@@ -96,12 +100,14 @@ void fit(Tagger& tagger, const Options& options, const train::RunOptions& run_op
     auto phase = reports.profile().phase("data");
     const TaggingBatch batch = batches.next();
     phase.next("forward");
-    const Tensor loss = tagger.loss(tagger.forward(batch), batch);
+    const Tensor loss = tagger.loss(batch);
     phase.next("backward");
     adam.zero_grad();
     loss.backward();
     phase.next("step");
-    const double gradient_norm = optim::clip_grad_norm(tagger.parameters(), 5.0);
+    double gradient_norm = 0.0;
+    for (const TensorList& parameters : tagger.trained_apart())
+      gradient_norm = std::max(gradient_norm, optim::clip_grad_norm(parameters, 5.0));
     adam.step();
     schedule.step();
     average.update();
@@ -135,7 +141,7 @@ std::vector<std::string> tag(Tagger& tagger, const TaggingVocabularies& vocabula
   const NoGradGuard no_grad;
   tagger.eval();
   std::vector<std::string> tags;
-  for (const std::int64_t id : tagger.decide(tagger.forward(batch), batch).to_vector<std::int64_t>())
+  for (const std::int64_t id : tagger.decide(batch).to_vector<std::int64_t>())
     tags.push_back(vocabularies.tags.word(id));
   return tags;
 }
@@ -223,9 +229,9 @@ void describe_test(train::Report& report, Tagger& tagger, const TaggingVocabular
   for (std::size_t i = 0; i < std::min<std::size_t>(corpus.sentences.size(), 1000); ++i) {
     const data::Sentence& sentence = corpus.sentences[i];
     const TaggingBatch batch = numbers.batch(std::vector{static_cast<std::int64_t>(i)});
-    const Tensor logits = tagger.forward(batch);
-    const std::vector<std::int64_t> predicted = tagger.decide(logits, batch).to_vector<std::int64_t>();
-    const auto losses = tagger.surprise(logits, batch).to_vector<double>();
+    const std::vector<std::int64_t> predicted = tagger.decide(batch).to_vector<std::int64_t>();
+    const Tensor log_p = log(clamp(tagger.probabilities(batch), 1e-30, 1.0));
+    const auto losses = nn::nll(log_p, batch.tags, {.reduction = Reduction::none}).to_vector<double>();
     for (std::size_t k = 0; k < predicted.size(); ++k) {
       const std::string& tag = vocabularies.tags.word(predicted[k]);
       if (tag == sentence.tags[k] || sentence.tags[k].empty()) continue;
@@ -271,17 +277,21 @@ void run(const Options& options, const CommandLine& line) {
     fmt::print("{}\n", config_string());
     const data::Corpus training = read_sentences(options.train), dev = read_sentences(options.dev);
     vocabularies = TaggingVocabularies(training);
+    const TaggerOptions built{.model = options.model,
+                              .crf = options.crf,
+                              .ensemble = options.ensemble,
+                              .seed = static_cast<std::uint64_t>(options.seed)};
     if (options.init_from.empty()) {
-      tagger = make_tagger(options.model, vocabularies, options.crf);
+      tagger = make_tagger(built, vocabularies);
     } else {
       const train::ModelFile file = train::load_model(options.init_from);
       file.check_model({options.model});
       const TaggingVocabularies before = vocabularies_of(file);
       vocabularies.words = before.words;
       vocabularies.characters = before.characters;
-      tagger = make_tagger(options.model, vocabularies, options.crf);
+      tagger = make_tagger(built, vocabularies);
       const auto skip =
-          vocabularies.tags == before.tags ? std::vector<std::string>{} : std::vector<std::string>{"tags.*", "crf.*"};
+          vocabularies.tags == before.tags ? std::vector<std::string>{} : std::vector<std::string>{"*tags.*", "*crf.*"};
       train::say(train::initialise_from(file.weights, tagger->state_dict(), skip).text());
     }
     const data::TaggingCorpus training_ids(training, vocabularies), dev_ids(dev, vocabularies);
@@ -293,10 +303,16 @@ void run(const Options& options, const CommandLine& line) {
     if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   } else {
     const train::ModelFile file = train::load_model(options.load);
-    file.check_model({"attention", "bilstm", "window", "position"});
+    file.check_model(tagger_models);
     vocabularies = vocabularies_of(file);
-    // Models of earlier versions do not say whether they have one: they have none.
-    tagger = make_tagger(file.model, vocabularies, file.options.contains("crf") && file.flag("crf"));
+    // Models of earlier versions do not say whether they have a CRF, or how many they are: they are one without.
+    const TaggerOptions built{.model = file.model,
+                              .crf = file.options.contains("crf") && file.flag("crf"),
+                              .ensemble = file.options.contains("ensemble") ? file.integer("ensemble") : 1};
+    if (built.ensemble < 1 || built.ensemble > most_members)
+      throw Error(ErrorKind::io, fmt::format("{}: an ensemble of {} taggers; expected 1 to {}", file.path,
+                                             built.ensemble, most_members));
+    tagger = make_tagger(built, vocabularies);
     file.load_into(*tagger);
   }
   if (!testing.sentences.empty()) {
@@ -331,9 +347,11 @@ int main(int argc, char** argv) {
   line.add("--train", "CoNLL-U file to train on");
   line.add("--dev", "CoNLL-U file that chooses the best epoch");
   line.add("--test", "CoNLL-U file to report on");
-  line.choice("--model", options.model, "what the tagger sees", {"attention", "bilstm", "window", "position"});
+  line.choice("--model", options.model, "what the tagger sees", tagger_models);
   line.flag("--crf", options.crf, "decide the tags of a sentence together, by a conditional random field",
             CommandLine::Kind::value);
+  line.number("--ensemble", options.ensemble, "taggers that are trained side by side and asked together", 1,
+              most_members);
   line.add({"--epochs", "--seed", "--threads", "--save", "--load", "--resume", "--init-from", "--checkpoint-steps",
             "--metrics", "--report", "--tensorboard", "--predict", "--profile", "--config"});
   line.text("--tag", options.tag, "a sentence to tag and to look into", CommandLine::Kind::other);

@@ -227,7 +227,7 @@ TEST_CASE("pos_tagging: sentences and words that nobody could have written are r
         std::string::npos);
 }
 
-TEST_CASE("pos_tagging: the recurrent model is trained, saved and loaded") {
+TEST_CASE("pos_tagging: the other models and an ensemble are trained, saved and loaded") {
   const test::TemporaryDirectory directory;
   const std::string small = small_corpus(directory), folder = (directory / "model").string();
   const auto test_line = [](const std::string& output) {
@@ -235,13 +235,18 @@ TEST_CASE("pos_tagging: the recurrent model is trained, saved and loaded") {
     REQUIRE(at != std::string::npos);
     return output.substr(at, output.find(';', at) - at);  // what follows is the time
   };
-  const Outcome trained = run(all_three(small) + " --epochs 3 --model bilstm --save " + folder);
-  CAPTURE(trained.output);
-  REQUIRE(trained.status == 0);
-  const Outcome loaded = run("--load " + folder + " --test " + small);
-  CAPTURE(loaded.output);
-  REQUIRE(loaded.status == 0);
-  CHECK(test_line(loaded.output) == test_line(trained.output));
+  for (const std::string options : {"--epochs 3 --model bilstm", "--epochs 3 --model transformer",
+                                    "--epochs 30 --model position --crf --ensemble 2"}) {
+    CAPTURE(options);
+    const Outcome trained = run(all_three(small) + " " + options + " --save " + folder);
+    CAPTURE(trained.output);
+    REQUIRE(trained.status == 0);
+    const Outcome loaded = run("--load " + folder + " --test " + small);
+    CAPTURE(loaded.output);
+    REQUIRE(loaded.status == 0);
+    CHECK(test_line(loaded.output) == test_line(trained.output));
+    std::filesystem::remove_all(folder);
+  }
 }
 
 TEST_CASE("pos_tagging: a saved model that was changed is refused by name") {

@@ -39,9 +39,9 @@ struct Setting {
   data::TaggingCorpus numbers{text, vocabularies};
   std::unique_ptr<Tagger> tagger;
 
-  explicit Setting(const std::string& model) {
+  explicit Setting(const TaggerOptions& options) {
     manual_seed(5);
-    tagger = make_tagger(model, vocabularies);
+    tagger = make_tagger(options, vocabularies);
     tagger->to(float64);
     tagger->eval();  // dropout depends on a row's place in the batch, and is no part of this
   }
@@ -65,9 +65,9 @@ struct Setting {
 }  // namespace
 
 TEST_CASE("taggers: alone, batched and permuted give equal scores, losses and gradients") {
-  for (const std::string model : {"position", "window", "attention", "bilstm"}) {
+  for (const std::string& model : tagger_models) {
     CAPTURE(model);
-    Setting setting(model);
+    Setting setting({.model = model});
     const std::vector<std::int64_t> order = {2, 0, 3, 1};
     const Tensor together = setting.scores({0, 1, 2, 3}), permuted = setting.scores(order);
     const Segments rows = setting.numbers.batch(std::vector<std::int64_t>{0, 1, 2, 3}).sentences;
@@ -105,9 +105,9 @@ TEST_CASE("taggers: alone, batched and permuted give equal scores, losses and gr
 }
 
 TEST_CASE("taggers: a neighbour full of NaN changes nothing") {
-  for (const std::string model : {"position", "window", "attention", "bilstm"}) {
+  for (const std::string& model : tagger_models) {
     CAPTURE(model);
-    Setting setting(model);
+    Setting setting({.model = model});
     const Tensor before = setting.scores({0});
     // "fish" stands in sentence 2 alone; its vector becomes NaN.
     const Tensor table = setting.tagger->named_parameters()[0].second;
@@ -136,7 +136,7 @@ TEST_CASE("taggers: a neighbour full of NaN changes nothing") {
 TEST_CASE("taggers: one seed gives the same weights bit for bit, with 1, 2 and 3 threads") {
   const auto weights_after_training = [](int threads) {
     const test::Threads scope(threads);
-    Setting setting("attention");
+    Setting setting({.model = "attention"});
     setting.tagger->to(float32);
     manual_seed(7);
     setting.tagger->train();
@@ -156,4 +156,26 @@ TEST_CASE("taggers: one seed gives the same weights bit for bit, with 1, 2 and 3
   CHECK(test::same_bits(one, weights_after_training(1)));
   CHECK(test::same_bits(one, weights_after_training(2)));
   CHECK(test::same_bits(one, weights_after_training(3)));
+}
+
+TEST_CASE("taggers: an ensemble is its members, each as if it were alone") {
+  Setting together({.model = "window", .ensemble = 3, .seed = 7});
+  const std::vector<std::int64_t> which = {0, 1, 2, 3};
+  const TaggingBatch batch = together.numbers.batch(which);
+  Tensor mean;
+  double loss = 0.0;
+  for (std::uint64_t seed = 7; seed < 10; ++seed) {
+    manual_seed(seed);
+    auto alone = make_tagger({.model = "window"}, together.vocabularies);
+    alone->to(float64);
+    alone->eval();
+    loss += alone->loss(batch).item();
+    const Tensor third = alone->probabilities(batch).detach() / 3.0;
+    mean = mean.defined() ? mean + third : third;
+  }
+  CHECK(std::abs(together.tagger->loss(batch).item() - loss) <= tolerance * loss);
+  CHECK(test::difference(together.tagger->probabilities(batch).detach(), mean, tolerance) == "");
+  CHECK(test::difference(exp(together.scores(which)), mean, tolerance) == "");
+  CHECK(together.tagger->decide(batch).to_vector<std::int64_t>() == argmax(mean).to_vector<std::int64_t>());
+  CHECK(together.tagger->trained_apart().size() == 3);
 }
