@@ -2,17 +2,22 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/autograd/ops/activation.h"
 #include "saw/autograd/ops/binary.h"
 #include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/depthwise_conv.h"
 #include "saw/autograd/ops/glu.h"
+#include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/packing.h"
 #include "saw/autograd/ops/segment.h"
+#include "saw/autograd/ops/shape.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/nn/activation_layers.h"
 #include "saw/nn/internal/checked_sizes.h"
+#include "saw/nn/internal/row_order.h"
 
 namespace saw::nn {
 namespace {
@@ -38,6 +43,15 @@ const ConformerOptions& checked(const ConformerOptions& options) {
 Conv1dOptions depthwise_options(const ConformerOptions& options) {
   if (options.causal_convolution) return {.padding_left = options.kernel - 1, .padding_right = 0};
   return {};
+}
+
+/// What keeps these options from reading streams, or nothing.
+std::string why_not_streaming(const ConformerOptions& options) {
+  if (options.attention.right != 0) return "attention looks ahead";
+  if (!options.causal_convolution) return "the convolution looks ahead";
+  if (options.norm == ConformerNorm::group) return "the norm is over whole utterances; expected ConformerNorm::batch";
+  if (options.torchaudio_padding) return "frames of the padding have a say";
+  return "";
 }
 
 /// A row for every place of the padded batch.
@@ -100,19 +114,42 @@ ConformerConvolution::ConformerConvolution(const ConformerOptions& options)
       sequential_(child<Steps>("sequential", options)),
       dropout_(child<Dropout>("dropout", options.dropout)) {}
 
-Tensor ConformerConvolution::forward(const Tensor& x, const Segments& segments) const {
-  const auto scope = enter(x);
-  const Tensor gated = glu(sequential_.pointwise1.forward(layer_norm_.forward(x), segments));  // (N, width)
-  const Tensor mixed = sequential_.depthwise.forward(gated, segments);
+Tensor ConformerConvolution::gate(const Tensor& x, const Segments& segments) const {
+  return glu(sequential_.pointwise1.forward(layer_norm_.forward(x), segments));  // (N, width)
+}
+
+Tensor ConformerConvolution::after_mixing(const Tensor& mixed, const Segments& segments) const {
   const Tensor normed = sequential_.batch_norm != nullptr ? sequential_.batch_norm->forward(mixed)
                                                           : sequential_.group_norm->forward(mixed, segments);
-  return scope.output(dropout_.forward(sequential_.pointwise2.forward(silu(normed), segments)));
+  return dropout_.forward(sequential_.pointwise2.forward(silu(normed), segments));
+}
+
+Tensor ConformerConvolution::forward(const Tensor& x, const Segments& segments) const {
+  const auto scope = enter(x);
+  return scope.output(after_mixing(sequential_.depthwise.forward(gate(x, segments), segments), segments));
+}
+
+Tensor ConformerConvolution::step(const Tensor& x, const Segments& segments, Tensor& kept) const {
+  const auto scope = enter_beside_forward();
+  const DepthwiseConv1d& depthwise = sequential_.depthwise;
+  const std::int64_t before = depthwise.weight.size(2) - 1;
+  const Segments kept_segments =
+      Segments::from_lengths(std::vector<std::int64_t>(static_cast<std::size_t>(segments.count()), before));
+  // What forward() pads with, a stream has before its first frame.
+  if (!kept.defined()) kept = zeros({kept_segments.rows(), x.size(1)}, x.dtype());
+  const RowOrder together = appended_rows(kept_segments, segments);
+  const Tensor frames = index_select(cat({kept, gate(x, segments)}), 0, together.rows);
+  kept = index_select(frames, 0, last_rows(together.segments, kept_segments));
+  const Tensor mixed = depthwise_conv1d(frames, together.segments, depthwise.weight, depthwise.bias,
+                                        {.padding_left = 0, .padding_right = 0});  // (N, width)
+  return after_mixing(mixed, segments);
 }
 
 // ---- the block ----
 
 ConformerLayer::ConformerLayer(const ConformerOptions& options)
     : convolution_first_(checked(options).convolution_first),
+      left_(options.attention.left),
       ffn1_(child<ConformerFeedForward>("ffn1", options.width, hidden_width(options), options.dropout)),
       self_attn_layer_norm_(child<LayerNorm>("self_attn_layer_norm", options.width)),
       relative_self_attn_(
@@ -131,13 +168,18 @@ ConformerLayer::ConformerLayer(const ConformerOptions& options)
       ffn2_(child<ConformerFeedForward>("ffn2", options.width, hidden_width(options), options.dropout)),
       final_layer_norm_(child<LayerNorm>("final_layer_norm", options.width)) {}
 
-Tensor ConformerLayer::before_attention(const Tensor& x, const Segments& segments) const {
+template <class Convolve>
+Tensor ConformerLayer::before_attention(const Tensor& x, const Convolve& convolve) const {
   const Tensor y = x + ffn1_.forward(x) * 0.5;
-  return convolution_first_ ? y + conv_module_.forward(y, segments) : y;
+  return convolution_first_ ? y + convolve(y) : y;
 }
 
-Tensor ConformerLayer::after_attention(const Tensor& x, const Segments& segments) const {
-  const Tensor y = convolution_first_ ? x : x + conv_module_.forward(x, segments);
+/// The block, by a function for the convolution module and one for the attention.
+template <class Convolve, class Attend>
+Tensor ConformerLayer::run(const Tensor& x, const Convolve& convolve, const Attend& attend) const {
+  Tensor y = before_attention(x, convolve);
+  y = y + self_attn_dropout_.forward(attend(self_attn_layer_norm_.forward(y)));
+  if (!convolution_first_) y = y + convolve(y);
   return final_layer_norm_.forward(y + ffn2_.forward(y) * 0.5);
 }
 
@@ -145,27 +187,46 @@ Tensor ConformerLayer::attend(const Tensor& x, const Segments& segments) const {
   return relative_self_attn_ != nullptr ? relative_self_attn_->forward(x, segments) : self_attn_->forward(x, segments);
 }
 
+Tensor ConformerLayer::attend_step(const Tensor& x, const Segments& segments, KeysAndValues& past) const {
+  if (relative_self_attn_ != nullptr) return relative_self_attn_->step(x, segments, past);
+  const bool is_first = !past.key.defined();
+  const std::vector<std::int64_t> offsets = is_first ? std::vector<std::int64_t>{} : past.segments.lengths();
+  const KeysAndValues now = self_attn_->project_keys(x, x, segments);
+  past = is_first ? now : past.append(now);
+  const Tensor result = self_attn_->attend(x, segments, past, offsets);
+  past = past.last(left_);
+  return result;
+}
+
 Tensor ConformerLayer::forward(const Tensor& x, const Segments& segments) const {
   const auto scope = enter(x);
-  const Tensor y = before_attention(x, segments);
-  const Tensor seen = attend(self_attn_layer_norm_.forward(y), segments);
-  return scope.output(after_attention(y + self_attn_dropout_.forward(seen), segments));
+  return scope.output(run(
+      x, [&](const Tensor& y) { return conv_module_.forward(y, segments); },
+      [&](const Tensor& y) { return attend(y, segments); }));
+}
+
+Tensor ConformerLayer::step(const Tensor& x, const Segments& segments, ConformerState::Layer& state) const {
+  const auto scope = enter_beside_forward();
+  return run(
+      x, [&](const Tensor& y) { return conv_module_.step(y, segments, state.convolution); },
+      [&](const Tensor& y) { return attend_step(y, segments, state.past); });
 }
 
 Tensor ConformerLayer::forward_padded(const Tensor& x, const Segments& segments, const Segments& valid) const {
   const auto scope = enter(x);
-  const Tensor y = before_attention(x, segments);
-  const Tensor query = self_attn_layer_norm_.forward(y);
-  // Padded frames are queries like all others, as in torchaudio; keys and values are the real frames alone.
-  const Tensor memory = pack(as_batch(query, segments), valid);
-  const Tensor seen = self_attn_->forward(query, memory, segments, valid);
-  return scope.output(after_attention(y + self_attn_dropout_.forward(seen), segments));
+  return scope.output(run(
+      x, [&](const Tensor& y) { return conv_module_.forward(y, segments); },
+      [&](const Tensor& query) {
+        // Padded frames are queries like all others, as in torchaudio; keys and values are the real frames alone.
+        return self_attn_->forward(query, pack(as_batch(query, segments), valid), segments, valid);
+      }));
 }
 
 Tensor ConformerLayer::attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const {
   const auto scope = enter(x);
   const NoGradGuard no_grad;
-  const Tensor y = self_attn_layer_norm_.forward(before_attention(x, segments));
+  const auto convolve = [&](const Tensor& y) { return conv_module_.forward(y, segments); };
+  const Tensor y = self_attn_layer_norm_.forward(before_attention(x, convolve));
   return relative_self_attn_ != nullptr ? relative_self_attn_->weights(y, segments, segment)
                                         : self_attn_->weights(y, segments, segment);
 }
@@ -174,6 +235,7 @@ Tensor ConformerLayer::attention_weights(const Tensor& x, const Segments& segmen
 
 Conformer::Conformer(const ConformerOptions& options)
     : torchaudio_padding_(checked(options).torchaudio_padding),
+      looks_ahead_(why_not_streaming(options)),
       conformer_layers_(child<ModuleList<ConformerLayer>>("conformer_layers")) {
   for (std::int64_t i = 0; i < checked_size("Conformer", "layers", options.layers); ++i) conformer_layers_.add(options);
 }
@@ -189,6 +251,28 @@ Tensor Conformer::forward(const Tensor& x, const Segments& segments) const {
   Tensor y = x;
   for (const ConformerLayer& layer : conformer_layers_) y = layer.forward(y, segments);
   return scope.output(y);
+}
+
+Tensor Conformer::step(const Tensor& x, const Segments& segments, ConformerState& state) const {
+  const auto scope = enter_beside_forward();
+  if (!looks_ahead_.empty())
+    fail(ErrorKind::argument, "Conformer: step: {}; see ConformerOptions::streaming", looks_ahead_);
+  if (x.rank() != 2 || x.size(0) != segments.rows())
+    fail(ErrorKind::shape, "Conformer: step: the frames do not fit; got {} for {}", x.shape(), segments);
+  if (state.layers.empty()) state.layers.resize(conformer_layers_.size());
+  if (state.layers.size() != conformer_layers_.size())
+    fail(ErrorKind::argument, "Conformer: step: the state is another model's; got {} layers; expected {}",
+         state.layers.size(), conformer_layers_.size());
+  for (const ConformerState::Layer& layer : state.layers)
+    if (layer.past.key.defined() && layer.past.segments.count() != segments.count())
+      fail(ErrorKind::shape, "Conformer: step: the number of streams changes; got {}; expected {}, as before",
+           segments.count(), layer.past.segments.count());
+  // Where a layer throws, the streams stand where they stood.
+  ConformerState next = state;
+  Tensor y = x;
+  for (std::size_t i = 0; i < conformer_layers_.size(); ++i) y = conformer_layers_[i].step(y, segments, next.layers[i]);
+  state = std::move(next);
+  return y;
 }
 
 TensorList Conformer::attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const {

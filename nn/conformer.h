@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "saw/autograd/base/segments.h"
 #include "saw/autograd/ops/attention.h"
@@ -9,6 +11,7 @@
 #include "saw/nn/depthwise_conv1d.h"
 #include "saw/nn/dropout.h"
 #include "saw/nn/group_norm.h"
+#include "saw/nn/keys_and_values.h"
 #include "saw/nn/layer_norm.h"
 #include "saw/nn/module.h"
 #include "saw/nn/module_list.h"
@@ -62,6 +65,16 @@ struct ConformerOptions {
   ConformerOptions streaming(std::int64_t left) const;
 };
 
+/// What a Conformer keeps of the streams that it reads as they come in (Conformer::step).
+struct ConformerState {
+  /// Of one block.
+  struct Layer {
+    KeysAndValues past;  ///< of the frames that attention still sees, a segment for each stream
+    Tensor convolution;  ///< (streams · (kernel − 1), width): the frames that the depthwise convolution still sees
+  };
+  std::vector<Layer> layers;  ///< none before the first frames
+};
+
 /// LayerNorm → Linear → Swish → Dropout → Linear → Dropout, over single frames: (N, width) → (N, width).
 class ConformerFeedForward : public Module {
  public:
@@ -82,8 +95,14 @@ class ConformerConvolution : public Module {
   /// Throws Error(argument) for options that do not fit.
   explicit ConformerConvolution(const ConformerOptions& options);
   Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
+  /// The next frames of each stream; `kept` (streams · (kernel − 1), width), or undefined before the first, are those
+  /// before them, and becomes those before the next. For a causal convolution.
+  Tensor step(const Tensor& x, const Segments& segments, Tensor& kept) const;
 
  private:
+  Tensor gate(const Tensor& x, const Segments& segments) const;
+  Tensor after_mixing(const Tensor& mixed, const Segments& segments) const;
+
   /// The places in torchaudio's sequence that have parameters.
   struct Steps : Module {
     explicit Steps(const ConformerOptions& options);
@@ -115,15 +134,21 @@ class ConformerLayer : public Module {
   Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
   /// With torchaudio_padding: x has all frames of a padded batch, `valid` says how many of each segment are real.
   Tensor forward_padded(const Tensor& x, const Segments& segments, const Segments& valid) const;
+  /// The next frames of each stream; see Conformer::step.
+  Tensor step(const Tensor& x, const Segments& segments, ConformerState::Layer& state) const;
   /// What this layer's attention looks at for input x, in one segment: (heads, T, T).
   Tensor attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const;
 
  private:
-  Tensor before_attention(const Tensor& x, const Segments& segments) const;
-  Tensor after_attention(const Tensor& x, const Segments& segments) const;
+  template <class Convolve>
+  Tensor before_attention(const Tensor& x, const Convolve& convolve) const;
+  template <class Convolve, class Attend>
+  Tensor run(const Tensor& x, const Convolve& convolve, const Attend& attend) const;
   Tensor attend(const Tensor& x, const Segments& segments) const;
+  Tensor attend_step(const Tensor& x, const Segments& segments, KeysAndValues& past) const;
 
   bool convolution_first_;
+  std::int64_t left_;  // frames before its own that attention sees
   ConformerFeedForward& ffn1_;
   LayerNorm& self_attn_layer_norm_;
   RelativeMultiHeadAttention* relative_self_attn_;  // one of these two is `self_attn`
@@ -147,6 +172,16 @@ class Conformer : public Module {
   explicit Conformer(const ConformerOptions& options);
 
   Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
+  /// The next frames of each of B streams, x (N, width) with a segment for each (also an empty one), in any portions:
+  /// gives what forward() gives for these frames when all are there. `state` keeps what later frames will need, no more
+  /// than the attention's window and the kernel reach back; it begins as {}. For options that do not look ahead, such
+  /// as ConformerOptions::streaming, and after eval(), for in training batch norm takes note of the frames of a step
+  /// alone. Throws Error(argument) for options that look ahead or normalise over a whole utterance (ConformerNorm::
+  /// group), Error(shape) where the number of streams changes.
+  ///
+  ///   nn::ConformerState state;
+  ///   while (more()) { Tensor y = conformer.step(frames, Segments::single(frames.size(0)), state); … }
+  Tensor step(const Tensor& x, const Segments& segments, ConformerState& state) const;
   /// What each layer's attention looks at in one segment: layers × (heads, T, T). No gradient; call it after eval(),
   /// for in training batch norm takes note of the frames.
   TensorList attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const;
@@ -156,6 +191,7 @@ class Conformer : public Module {
 
  private:
   bool torchaudio_padding_;
+  std::string looks_ahead_;  // why step() is not possible, or empty
   ModuleList<ConformerLayer>& conformer_layers_;
 };
 

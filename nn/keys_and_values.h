@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 #include "saw/autograd/base/segments.h"
 #include "saw/autograd/tape/tensor.h"
 
@@ -16,6 +19,10 @@ struct KeysAndValues {
   /// These and, behind them in every segment, `more`, as when a sequence grows. The rows are copied. Throws
   /// Error(shape) where the numbers of segments differ.
   KeysAndValues append(const KeysAndValues& more) const;
+  /// The last `rows` rows of each segment, or all where there are fewer, as a window over the past needs them.
+  KeysAndValues last(std::int64_t rows) const;
+  /// The segments with these numbers, in this order.
+  KeysAndValues select(std::span<const std::int64_t> numbers) const;
 };
 
 }  // namespace nn

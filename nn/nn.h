@@ -31,6 +31,7 @@
 #include "saw/nn/pooling.h"
 #include "saw/nn/positional.h"
 #include "saw/nn/recurrent.h"
+#include "saw/nn/recurrent_decoder.h"
 #include "saw/nn/relative_attention.h"
 #include "saw/nn/self_attention.h"
 #include "saw/nn/sequences.h"

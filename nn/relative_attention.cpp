@@ -6,9 +6,12 @@
 
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/base/parallel.h"
+#include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/shape.h"
 #include "saw/nn/internal/checked_sizes.h"
+#include "saw/nn/internal/row_order.h"
 
 namespace saw::nn {
 namespace {
@@ -82,22 +85,21 @@ Tensor RelativeMultiHeadAttention::encodings(std::int64_t length, DType dtype) c
   return encodings_.slice(0, longest - length, longest + length - 1);
 }
 
-RelativeMultiHeadAttention::Projected RelativeMultiHeadAttention::project(const Tensor& x,
-                                                                          const Segments& segments) const {
+RelativeMultiHeadAttention::Projected RelativeMultiHeadAttention::project(const Tensor& x, const Segments& segments,
+                                                                          std::int64_t length) const {
   if (x.rank() != 2 || x.size(0) != segments.rows() || x.size(1) != width_)
     fail(ErrorKind::shape, "RelativeMultiHeadAttention: the input does not fit; got {}; expected ({}, {}) for {}",
          x.shape(), segments.rows(), width_, segments);
   const auto split_heads = [&](const Tensor& rows) { return rows.reshape({rows.size(0), heads_, width_ / heads_}); };
   const TensorList parts =
       split(linear(x, in_proj_weight_, in_proj_bias_), width_, 1);  // 3 views (N, width) of (N, 3·width)
-  const std::int64_t length = std::max<std::int64_t>(1, segments.max_length());
   return {split_heads(parts[0]), split_heads(parts[1]), split_heads(parts[2]),
-          split_heads(linear_pos_.forward(encodings(length, x.dtype())))};
+          split_heads(linear_pos_.forward(encodings(std::max<std::int64_t>(1, length), x.dtype())))};
 }
 
 Tensor RelativeMultiHeadAttention::forward(const Tensor& x, const Segments& segments) const {
   const auto scope = enter(x);
-  const Projected p = project(x, segments);
+  const Projected p = project(x, segments, segments.max_length());
   AttentionOptions options = options_.attention;
   options.dropout = is_training() ? options_.dropout : 0.0;
   const Tensor heads = relative_attention(p.query, p.key, p.value, p.positions, pos_bias_u_, pos_bias_v_, segments,
@@ -105,10 +107,42 @@ Tensor RelativeMultiHeadAttention::forward(const Tensor& x, const Segments& segm
   return scope.output(out_proj_.forward(heads.reshape({heads.size(0), width_})));  // (N, width)
 }
 
+Tensor RelativeMultiHeadAttention::step(const Tensor& x, const Segments& segments, KeysAndValues& past) const {
+  const auto scope = enter_beside_forward();
+  if (options_.attention.right != 0)
+    fail(ErrorKind::argument,
+         "RelativeMultiHeadAttention: a step cannot look ahead; got a window that reaches {} rows to the right; "
+         "expected 0",
+         options_.attention.right);
+  std::int64_t longest = segments.max_length();
+  if (past.key.defined())
+    for (std::int64_t b = 0; b < std::min(segments.count(), past.segments.count()); ++b)
+      longest = std::max(longest, past.segments.length(b) + segments.length(b));
+  const Projected p = project(x, segments, longest);
+  KeysAndValues queries{p.query, p.query, segments};
+  const KeysAndValues now{p.key, p.value, segments};
+  if (past.key.defined()) {
+    // The rows of the past ask nothing any more: they are there as queries, because the op pairs queries with keys, and
+    // what comes out for them is left out below.
+    const Tensor silent = zeros(past.key.shape(), past.key.dtype());
+    queries = KeysAndValues{silent, silent, past.segments}.append(queries);
+    past = past.append(now);
+  } else {
+    past = now;
+  }
+  AttentionOptions options = options_.attention;
+  options.dropout = is_training() ? options_.dropout : 0.0;
+  const Tensor all = relative_attention(queries.key, past.key, past.value, p.positions, pos_bias_u_, pos_bias_v_,
+                                        past.segments, options);
+  const Tensor heads = index_select(all, 0, last_rows(past.segments, segments));  // (N, heads, d)
+  past = past.last(options.left);
+  return out_proj_.forward(heads.reshape({heads.size(0), width_}));
+}
+
 Tensor RelativeMultiHeadAttention::weights(const Tensor& x, const Segments& segments, std::int64_t segment) const {
   const auto scope = enter_beside_forward();
   const NoGradGuard no_grad;
-  const Projected p = project(x, segments);
+  const Projected p = project(x, segments, segments.max_length());
   return relative_attention_weights(p.query, p.key, p.positions, pos_bias_u_, pos_bias_v_, segments, segment,
                                     options_.attention);
 }

@@ -4,6 +4,7 @@
 
 #include "saw/autograd/base/segments.h"
 #include "saw/autograd/ops/relative_attention.h"
+#include "saw/nn/keys_and_values.h"
 #include "saw/nn/linear.h"
 #include "saw/nn/module.h"
 
@@ -44,6 +45,11 @@ class RelativeMultiHeadAttention : public Module {
   /// Every row of x (N, width) asks the rows of its own segment; (N, width).
   Tensor forward(const Tensor& x, const Segments& segments) const;
 
+  /// The next rows of each segment, after those of which `past` has keys and values (at first none: {}); theirs are
+  /// added, and what no later row will see is forgotten. Gives what forward() gives for these rows among all, when the
+  /// options let no row look ahead; throws Error(argument) when they do.
+  Tensor step(const Tensor& x, const Segments& segments, KeysAndValues& past) const;
+
   /// The attention weights of one segment, for looking at: (heads, T, T), rows are queries. No dropout, no gradient.
   Tensor weights(const Tensor& x, const Segments& segments, std::int64_t segment) const;
 
@@ -53,7 +59,8 @@ class RelativeMultiHeadAttention : public Module {
     Tensor positions;          // (2P − 1, heads, d), P the longest segment
   };
 
-  Projected project(const Tensor& x, const Segments& segments) const;
+  /// Positions for segments of up to that length.
+  Projected project(const Tensor& x, const Segments& segments, std::int64_t length) const;
   /// relative_positions() of that length, from the middle of what is kept.
   Tensor encodings(std::int64_t length, DType dtype) const;
 

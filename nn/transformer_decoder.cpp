@@ -13,17 +13,6 @@ AttentionOptions causal(AttentionOptions options) {
   return options;
 }
 
-/// The segments with these numbers, in this order.
-KeysAndValues select_segments(const KeysAndValues& all, std::span<const std::int64_t> segments) {
-  std::vector<std::int64_t> rows, lengths;
-  for (const std::int64_t segment : segments) {
-    for (std::int64_t row = all.segments.begin(segment); row < all.segments.end(segment); ++row) rows.push_back(row);
-    lengths.push_back(all.segments.length(segment));
-  }
-  const Tensor order = tensor(rows);
-  return {index_select(all.key, 0, order), index_select(all.value, 0, order), Segments::from_lengths(lengths)};
-}
-
 /// One segment for each of `texts` texts, of the rows of all its sequences.
 Segments rows_of_texts(const Segments& rows, const std::vector<std::int64_t>& text_of_sequence, std::int64_t texts) {
   std::vector<std::int64_t> lengths(static_cast<std::size_t>(texts));
@@ -50,7 +39,7 @@ DecoderState DecoderState::select(std::span<const std::int64_t> sequences) const
     result.lengths.push_back(lengths[static_cast<std::size_t>(sequence)]);
   }
   for (const KeysAndValues& layer : past)
-    result.past.push_back(layer.key.defined() ? select_segments(layer, sequences) : KeysAndValues{});
+    result.past.push_back(layer.key.defined() ? layer.select(sequences) : KeysAndValues{});
   return result;
 }
 

@@ -137,8 +137,8 @@ Subject cross_attention() {
 }
 
 /// A decoder whose memory is made of its input.
-template <class M>
-Subject decoder(const nn::TransformerOptions& options) {
+template <class M, class Options>
+Subject decoder(const Options& options) {
   auto module = std::make_unique<M>(options);
   const M& reference = *module;
   return {std::move(module),
@@ -265,6 +265,11 @@ const std::vector<Entry>& entries() {
       {"TransformerEncoderLayer", "", [encoder] { return plain<nn::TransformerEncoderLayer>(encoder); }},
       {"TransformerEncoder", "post-norm", [encoder] { return plain<nn::TransformerEncoder>(encoder); }},
       {"TransformerEncoder", "pre-norm, window", [pre_norm] { return plain<nn::TransformerEncoder>(pre_norm); }},
+      {"RecurrentDecoder", "",
+       [] {
+         return decoder<nn::RecurrentDecoder>(
+             nn::RecurrentDecoderOptions{.input_size = width, .hidden_size = 5, .memory_size = width});
+       }},
       {"TransformerDecoderLayer", "", [encoder] { return decoder<nn::TransformerDecoderLayer>(encoder); }},
       {"TransformerDecoder", "post-norm", [encoder] { return decoder<nn::TransformerDecoder>(encoder); }},
       {"TransformerDecoder", "pre-norm", [pre_norm] { return decoder<nn::TransformerDecoder>(pre_norm); }},
