@@ -1,6 +1,7 @@
 // Translation: a text in, another one out, whose length the model decides; from a table `source<TAB>target`. A
-// Transformer's encoder reads the source, its decoder writes the target unit by unit, by beam search. Beside it what
-// needs no training: the nearest neighbour among the training pairs, and a dictionary of words.
+// Transformer's encoder reads the source, its decoder writes the target unit by unit, by beam search; or recurrent nets
+// do, with attention between them. Beside them what needs no training: the nearest neighbour among the training pairs,
+// and a dictionary of words.
 
 #include <fmt/format.h>
 #include <saw/saw.h>
@@ -129,7 +130,7 @@ void fit(TranslationModel& model, const Options& options, const train::RunOption
   run.track("schedule", schedule);
   run.track("average", average);
   run.track("batches", batches);
-  run.describe({.model = "transformer",
+  run.describe({.model = options.model,
                 .options = {{"source_units", options.source_units},
                             {"target_units", options.target_units},
                             {"script_token", options.script_token}},
@@ -188,7 +189,7 @@ void fit(TranslationModel& model, const Options& options, const train::RunOption
 
 /// The units of a saved model.
 Languages languages_of(const train::ModelFile& file) {
-  file.check_model({"transformer"});
+  file.check_model(translation_models);
   return {TextUnits::parse(file.text("source_units"), file.part("source"), file.part_name("source")),
           TextUnits::parse(file.text("target_units"), file.part("target"), file.part_name("target"))};
 }
@@ -225,6 +226,7 @@ void run(const Options& options, const CommandLine& line) {
   std::unique_ptr<TranslationModel> model;
   ParallelTexts training, dev, testing;
   bool script_token = options.script_token;
+  std::string built = options.model;
   if (trains) training = read_pairs(options.train, options.skip_bad), dev = read_pairs(options.dev, options.skip_bad);
   if (trains || line.is_given("--test")) testing = read_pairs(options.test, options.skip_bad);
   if (trains) {
@@ -245,7 +247,8 @@ void run(const Options& options, const CommandLine& line) {
                                 before->path, before->text("source_units"), before->text("target_units")));
     }
     check_beam(options, languages);
-    model = std::make_unique<TranslationModel>(languages.source.size(), languages.target.size());
+    model = make_translation_model(options.model, languages.source.size(), languages.target.size());
+    if (before) before->check_model({options.model});
     if (before) train::say(train::initialise_from(before->weights, model->state_dict(), {}).text());
     const std::string summary =
         fmt::format("{} pairs to train on, {} to choose by, {} to report on; {} and {} units", training.size(),
@@ -263,7 +266,8 @@ void run(const Options& options, const CommandLine& line) {
     languages = languages_of(file);
     check_beam(options, languages);
     script_token = file.flag("script_token");
-    model = std::make_unique<TranslationModel>(languages.source.size(), languages.target.size());
+    built = file.model;
+    model = make_translation_model(file.model, languages.source.size(), languages.target.size());
     file.load_into(*model);
   }
   if (testing.size() > 0) {
@@ -291,9 +295,9 @@ void run(const Options& options, const CommandLine& line) {
       show("nearest training pair", nearest);
     }
     const auto sources = Pairs(testing, languages, script_token).sources;
-    show("transformer, greedy", translate(*model, languages, sources, 1));
+    show(built + ", greedy", translate(*model, languages, sources, 1));
     const std::vector<std::string> translations = translate(*model, languages, sources, options.beam);
-    const Scores scores = show(fmt::format("transformer, beam {}", options.beam), translations);
+    const Scores scores = show(fmt::format("{}, beam {}", built, options.beam), translations);
     reports.write({{"bleu", scores.bleu},
                    {"chrf", scores.chrf},
                    {"parameters", model->number_of_parameters()},
@@ -322,6 +326,7 @@ void run(const Options& options, const CommandLine& line) {
 
 int main(int argc, char** argv) {
   Options options;
+  options.model = "transformer";
   options.train = SAW_EXAMPLES_CORPUS "/translation/train.tsv";
   options.dev = SAW_EXAMPLES_CORPUS "/translation/dev.tsv";
   options.test = SAW_EXAMPLES_CORPUS "/translation/test.tsv";
@@ -330,6 +335,8 @@ int main(int argc, char** argv) {
   line.add("--train", "table source<TAB>target to train on, without a header");
   line.add("--dev", "the same, to choose the best epoch by");
   line.add("--test", "the same, to report on");
+  line.choice("--model", options.model, "a Transformer, or the recurrent nets with attention that came before it",
+              translation_models);
   line.choice("--source-units", options.source_units, "what the source is made of", {"subwords", "characters"});
   line.choice("--target-units", options.target_units, "what the target is made of", {"subwords", "characters"});
   line.number("--pieces", options.pieces, "sub-words of a language (default: by the data, at most 4,000)", 10, 1000000);

@@ -10,14 +10,13 @@
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/depthwise_conv.h"
 #include "saw/autograd/ops/glu.h"
-#include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/packing.h"
 #include "saw/autograd/ops/segment.h"
-#include "saw/autograd/ops/shape.h"
+#include "saw/autograd/ops/segment_rearrange.h"
 #include "saw/autograd/ops/unary.h"
 #include "saw/nn/activation_layers.h"
 #include "saw/nn/internal/checked_sizes.h"
-#include "saw/nn/internal/row_order.h"
+#include "saw/nn/internal/last_rows.h"
 
 namespace saw::nn {
 namespace {
@@ -137,10 +136,9 @@ Tensor ConformerConvolution::step(const Tensor& x, const Segments& segments, Ten
       Segments::from_lengths(std::vector<std::int64_t>(static_cast<std::size_t>(segments.count()), before));
   // What forward() pads with, a stream has before its first frame.
   if (!kept.defined()) kept = zeros({kept_segments.rows(), x.size(1)}, x.dtype());
-  const RowOrder together = appended_rows(kept_segments, segments);
-  const Tensor frames = index_select(cat({kept, gate(x, segments)}), 0, together.rows);
-  kept = index_select(frames, 0, last_rows(together.segments, kept_segments));
-  const Tensor mixed = depthwise_conv1d(frames, together.segments, depthwise.weight, depthwise.bias,
+  const PackedRows frames = segment_concat(kept, kept_segments, gate(x, segments), segments);
+  kept = last_rows(frames.rows, frames.segments, kept_segments);
+  const Tensor mixed = depthwise_conv1d(frames.rows, frames.segments, depthwise.weight, depthwise.bias,
                                         {.padding_left = 0, .padding_right = 0});  // (N, width)
   return after_mixing(mixed, segments);
 }

@@ -173,11 +173,11 @@ class Conformer : public Module {
 
   Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
   /// The next frames of each of B streams, x (N, width) with a segment for each (also an empty one), in any portions:
-  /// gives what forward() gives for these frames when all are there. `state` keeps what later frames will need, no more
-  /// than the attention's window and the kernel reach back; it begins as {}. For options that do not look ahead, such
-  /// as ConformerOptions::streaming, and after eval(), for in training batch norm takes note of the frames of a step
-  /// alone. Throws Error(argument) for options that look ahead or normalise over a whole utterance (ConformerNorm::
-  /// group), Error(shape) where the number of streams changes.
+  /// gives the bits that forward() gives for these frames when all are there. `state` keeps what later frames will
+  /// need, no more than the attention's window and the kernel reach back; it begins as {}. For options that do not look
+  /// ahead, such as ConformerOptions::streaming, and after eval(), for in training batch norm takes note of the frames
+  /// of a step alone. Throws Error(argument) for options that look ahead or normalise over a whole utterance
+  /// (ConformerNorm:: group), Error(shape) where the number of streams changes.
   ///
   ///   nn::ConformerState state;
   ///   while (more()) { Tensor y = conformer.step(frames, Segments::single(frames.size(0)), state); … }

@@ -1,35 +1,32 @@
 #include "saw/nn/keys_and_values.h"
 
+#include <vector>
+
 #include "saw/autograd/base/internal/check.h"
-#include "saw/autograd/ops/index.h"
-#include "saw/autograd/ops/shape.h"
-#include "saw/nn/internal/row_order.h"
+#include "saw/autograd/ops/creation.h"
+#include "saw/autograd/ops/segment_rearrange.h"
+#include "saw/nn/internal/last_rows.h"
 
 namespace saw::nn {
-namespace {
-
-KeysAndValues in_order(const Tensor& key, const Tensor& value, const RowOrder& order) {
-  return {index_select(key, 0, order.rows), index_select(value, 0, order.rows), order.segments};
-}
-
-}  // namespace
 
 KeysAndValues KeysAndValues::append(const KeysAndValues& more) const {
   if (segments.count() != more.segments.count())
     fail(ErrorKind::shape, "KeysAndValues: different numbers of segments; got {} and {}", segments.count(),
          more.segments.count());
-  const Tensor keys = cat({key, more.key}), values = cat({value, more.value});
-  if (segments.count() == 1) return {keys, values, Segments::single(segments.rows() + more.segments.rows())};
-  return in_order(keys, values, appended_rows(segments, more.segments));
+  const PackedRows keys = segment_concat(key, segments, more.key, more.segments);
+  return {keys.rows, segment_concat(value, segments, more.value, more.segments).rows, keys.segments};
 }
 
 KeysAndValues KeysAndValues::last(std::int64_t rows) const {
   if (segments.max_length() <= rows) return *this;
-  return in_order(key, value, last_rows(segments, rows));
+  const Segments kept = shortened(segments, rows);
+  return {last_rows(key, segments, kept), last_rows(value, segments, kept), kept};
 }
 
 KeysAndValues KeysAndValues::select(std::span<const std::int64_t> numbers) const {
-  return in_order(key, value, rows_of_segments(segments, numbers));
+  const Tensor index = tensor(std::vector<std::int64_t>(numbers.begin(), numbers.end()));
+  const PackedRows keys = segment_select(key, segments, index);
+  return {keys.rows, segment_select(value, segments, index).rows, keys.segments};
 }
 
 }  // namespace saw::nn

@@ -7,11 +7,10 @@
 #include "saw/autograd/base/internal/dispatch.h"
 #include "saw/autograd/base/parallel.h"
 #include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/index.h"
 #include "saw/autograd/ops/matmul.h"
 #include "saw/autograd/ops/shape.h"
 #include "saw/nn/internal/checked_sizes.h"
-#include "saw/nn/internal/row_order.h"
+#include "saw/nn/internal/last_rows.h"
 
 namespace saw::nn {
 namespace {
@@ -134,7 +133,7 @@ Tensor RelativeMultiHeadAttention::step(const Tensor& x, const Segments& segment
   options.dropout = is_training() ? options_.dropout : 0.0;
   const Tensor all = relative_attention(queries.key, past.key, past.value, p.positions, pos_bias_u_, pos_bias_v_,
                                         past.segments, options);
-  const Tensor heads = index_select(all, 0, last_rows(past.segments, segments));  // (N, heads, d)
+  const Tensor heads = last_rows(all, past.segments, segments);  // (N, heads, d)
   past = past.last(options.left);
   return out_proj_.forward(heads.reshape({heads.size(0), width_}));
 }
