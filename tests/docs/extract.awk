@@ -55,9 +55,10 @@ END {
   }
   if (mode == "sections") {
     text = "#include <saw/saw.h>\n#include \"docs/page.h\"\nusing namespace saw;\n"
-    for (i = 0; i <= section; ++i)
-      if ((i, "inside") in code)
-        text = text code[i, "outside"] "static void section_" i "() {\n" code[i, "inside"] "}\n"
+    for (i = 0; i <= section; ++i) {
+      text = text code[i, "outside"]
+      if ((i, "inside") in code) text = text "static void section_" i "() {\n" code[i, "inside"] "}\n"
+    }
     text = text "int main() {\n  return page::run({\n"
     for (i = 0; i <= section; ++i)
       if ((i, "inside") in code) {
