@@ -3,11 +3,14 @@
 //
 //   build/bench/recurrent_step                    600 words
 //   build/bench/recurrent_step --lengths equal    32 sentences of 19 words
+//   build/bench/recurrent_step --crf              with and without a conditional random field, by turns
 
 #include <fmt/format.h>
 #include <saw/saw.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -19,6 +22,7 @@ namespace {
 
 struct Options {
   std::string lengths = "ragged", cell = "lstm";
+  bool crf = false;
   std::int64_t steps = 20, rounds = 5, threads = 0;
 };
 
@@ -29,6 +33,7 @@ struct Tagger : nn::Module {
   nn::LSTM* lstm = nullptr;
   nn::GRU* gru = nullptr;
   nn::Linear& output = child<nn::Linear>("output", 400, tags);
+  nn::ConditionalRandomField& crf = child<nn::ConditionalRandomField>("crf", tags);
 
   explicit Tagger(const std::string& cell) {
     if (cell == "lstm")
@@ -42,6 +47,25 @@ struct Tagger : nn::Module {
   }
 };
 
+/// What deciding the tags together adds, in rounds by turns.
+template <class Step>
+void compare_crf(const Step& step, const Options& options) {
+  std::vector<double> ratios;
+  for (std::int64_t round = 0; round <= options.rounds; ++round) {  // the first warms up
+    std::array<double, 2> seconds{};
+    for (const bool with_crf : {false, true}) {
+      const train::Stopwatch watch;
+      for (std::int64_t i = 0; i < options.steps; ++i) step(with_crf);
+      seconds[with_crf] = watch.seconds() / static_cast<double>(options.steps);
+    }
+    if (round > 0) ratios.push_back(seconds[1] / seconds[0]);
+    if (round > 0)
+      fmt::print("step {:.2f} ms, with CRF {:.2f} ms: {:.3f}\n", 1e3 * seconds[0], 1e3 * seconds[1], ratios.back());
+  }
+  std::sort(ratios.begin(), ratios.end());
+  fmt::print("median {:.3f}\n", ratios[ratios.size() / 2]);
+}
+
 void run(const Options& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   manual_seed(1);
@@ -53,14 +77,17 @@ void run(const Options& options) {
   Tagger tagger(options.cell);
   optim::AdamW adam(tagger.parameters(), {.learning_rate = 1e-3});
   fmt::print("{}, {} lengths, {} parameters\n", options.cell, options.lengths, tagger.number_of_parameters());
-  const auto step = [&](std::size_t) {
-    const Tensor loss = nn::cross_entropy(tagger.forward(ids, segments), targets);
+  const auto step = [&](bool with_crf) {
+    const Tensor scores = tagger.forward(ids, segments);
+    const Tensor loss = with_crf ? tagger.crf.forward(scores, targets, segments) : nn::cross_entropy(scores, targets);
     adam.zero_grad();
     loss.backward();
     adam.step();
     return segments.rows();
   };
-  bench::time_steps(step, "words", {.steps = options.steps, .rounds = options.rounds});
+  if (options.crf) return compare_crf(step, options);
+  bench::time_steps([&](std::size_t) { return step(false); }, "words",
+                    {.steps = options.steps, .rounds = options.rounds});
 }
 
 }  // namespace
@@ -70,6 +97,7 @@ int main(int argc, char** argv) {
   CLI::App app("Times training steps of a tagger made of recurrent nets.");
   app.add_option("--lengths", options.lengths)->check(CLI::IsMember({"ragged", "equal"}))->capture_default_str();
   app.add_option("--cell", options.cell)->check(CLI::IsMember({"lstm", "gru"}))->capture_default_str();
+  app.add_flag("--crf", options.crf, "what a conditional random field on top adds");
   app.add_option("--steps", options.steps, "steps in a round")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--rounds", options.rounds)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--threads", options.threads)->check(CLI::PositiveNumber);
