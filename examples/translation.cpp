@@ -113,11 +113,15 @@ void fit(TranslationModel& model, const Options& options, const train::RunOption
          const Languages& languages, const Pairs& training, const Pairs& dev, const ParallelTexts& dev_texts,
          Reports& reports) {
   const auto count = std::ssize(training.sources);
-  const std::int64_t epochs = options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(count / 2600, 6, 10);
+  // A recurrent decoder pays for each step of the longest text, so its batches are larger; it needs fewer of them.
+  const bool recurrent = options.model == "recurrent";
+  const std::int64_t epochs =
+      options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(count / 2600, recurrent ? 3 : 6, 10);
   data::Batches batches(
       training.lengths(),
       [&](std::span<const std::int64_t> numbers) { return training.batch(numbers, languages.target); },
-      {.rows = std::clamp<std::int64_t>(count / 14, 256, 1800), .seed = static_cast<std::uint64_t>(options.seed)});
+      {.rows = std::clamp<std::int64_t>(count / 14, recurrent ? 1024 : 256, 1800),
+       .seed = static_cast<std::uint64_t>(options.seed)});
   const std::int64_t steps = batches.steps_of_epochs(epochs);
 
   optim::AdamW adam(model.parameters(), {.learning_rate = 2.5e-3, .beta1 = 0.9, .beta2 = 0.98});
