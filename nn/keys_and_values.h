@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 #include "saw/autograd/base/segments.h"
 #include "saw/autograd/tape/tensor.h"
 
@@ -16,6 +19,10 @@ struct KeysAndValues {
   /// These and, behind them in every segment, `more`, as when a sequence grows. The rows are copied. Throws
   /// Error(shape) where the numbers of segments differ.
   KeysAndValues append(const KeysAndValues& more) const;
+  /// The segments with these numbers in this order, some more than once, others not at all, as the sequences that are
+  /// followed on. The rows are copied unless nothing changes; of what has no tensors yet nothing is left. Throws
+  /// Error(index) for a number that is none.
+  KeysAndValues select(std::span<const std::int64_t> numbers) const;
 };
 
 }  // namespace nn

@@ -1,8 +1,6 @@
 #include "saw/nn/transformer_decoder.h"
 
 #include "saw/autograd/ops/binary.h"
-#include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/index.h"
 #include "saw/nn/internal/transformer_parts.h"
 
 namespace saw::nn {
@@ -11,17 +9,6 @@ namespace {
 AttentionOptions causal(AttentionOptions options) {
   options.right = 0;
   return options;
-}
-
-/// The segments with these numbers, in this order.
-KeysAndValues select_segments(const KeysAndValues& all, std::span<const std::int64_t> segments) {
-  std::vector<std::int64_t> rows, lengths;
-  for (const std::int64_t segment : segments) {
-    for (std::int64_t row = all.segments.begin(segment); row < all.segments.end(segment); ++row) rows.push_back(row);
-    lengths.push_back(all.segments.length(segment));
-  }
-  const Tensor order = tensor(rows);
-  return {index_select(all.key, 0, order), index_select(all.value, 0, order), Segments::from_lengths(lengths)};
 }
 
 /// One segment for each of `texts` texts, of the rows of all its sequences.
@@ -49,8 +36,7 @@ DecoderState DecoderState::select(std::span<const std::int64_t> sequences) const
     result.text_of_sequence.push_back(text);
     result.lengths.push_back(lengths[static_cast<std::size_t>(sequence)]);
   }
-  for (const KeysAndValues& layer : past)
-    result.past.push_back(layer.key.defined() ? select_segments(layer, sequences) : KeysAndValues{});
+  for (const KeysAndValues& layer : past) result.past.push_back(layer.select(sequences));
   return result;
 }
 
