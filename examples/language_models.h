@@ -98,8 +98,6 @@ class TransformerLanguageModel : public LanguageModel {
  private:
   static nn::TransformerOptions stack(const LanguageModelSize& size) {
     const std::int64_t heads = std::max<std::int64_t>(1, size.width / 32);
-    AttentionOptions past = AttentionOptions::causal();
-    past.alibi_slopes = AttentionOptions::slopes_of_heads(heads);
     return {.width = size.width,
             .heads = heads,
             .layers = size.layers,
@@ -107,7 +105,8 @@ class TransformerLanguageModel : public LanguageModel {
             .activation = nn::Activation::gelu,
             .pre_norm = true,
             .final_norm = true,
-            .attention = past};
+            .attention = AttentionOptions::causal(),
+            .rotary = RotaryOptions{}};
   }
   Tensor embed(const Tensor& ids) {
     return dropout_.forward(embedding_.forward(ids) * std::sqrt(static_cast<double>(width_)));

@@ -159,14 +159,16 @@ class NgramModel {
     }
   }
 
+  /// D(k) = k − (k + 1) · n₁ / (n₁ + 2 n₂) · n(k + 1) / n(k), where n(k) things were counted k times; where these are
+  /// too few to tell, as those of a small alphabet alone are, half of what was seen.
   static std::array<double, 4> discounts(const std::array<double, 5>& n) {
-    if (n[1] == 0.0 || n[2] == 0.0) return {0.0, 0.5, 0.5, 0.5};  // too few texts to tell
-    const double y = n[1] / (n[1] + 2.0 * n[2]);
-    const auto lost = [&](std::size_t k) {
-      const double value = n[k] > 0.0 ? static_cast<double>(k) - static_cast<double>(k + 1) * y * n[k + 1] / n[k] : y;
-      return std::clamp(value, 0.0, static_cast<double>(k));
-    };
-    return {0.0, lost(1), lost(2), lost(3)};
+    std::array<double, 4> result = {};
+    for (std::size_t k = 1; k < result.size(); ++k) {
+      const auto count = static_cast<double>(k);
+      result[k] = count - (count + 1.0) * n[1] / (n[1] + 2.0 * n[2]) * n[k + 1] / n[k];
+      if (!(result[k] > 0.0 && result[k] < count)) return {0.0, 0.5, 1.0, 1.5};
+    }
+    return result;
   }
 
   Options options_;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "saw/autograd/base/segments.h"
 #include "saw/autograd/ops/attention.h"
+#include "saw/autograd/ops/rotary.h"
 #include "saw/nn/activation.h"
 #include "saw/nn/dropout.h"
 #include "saw/nn/keys_and_values.h"
@@ -34,6 +36,9 @@ struct TransformerOptions {
   /// Which positions see which.
   AttentionOptions attention = AttentionOptions::full();
   double epsilon = 1e-5;  ///< of the norms
+  /// Self-attention turns queries and keys by their positions (RoFormer), so that scores depend on distances; the width
+  /// of a head must be even. No other positions are then needed.
+  std::optional<RotaryOptions> rotary = std::nullopt;
 };
 
 /// One layer of an encoder (Vaswani et al. 2017): self-attention, then a net that sees one position at a time, each

@@ -46,7 +46,7 @@ TransformerDecoderLayer::TransformerDecoderLayer(const TransformerOptions& optio
       self_attn_(child<MultiHeadAttention>("self_attn", options.width, options.heads,
                                            attention_options(options, causal(options.attention)))),
       multihead_attn_(child<MultiHeadAttention>("multihead_attn", options.width, options.heads,
-                                                attention_options(options, AttentionOptions::full()))),
+                                                MultiHeadAttentionOptions{.dropout = options.dropout})),
       linear1_(child<Linear>("linear1", options.width, hidden_width(options))),
       dropout_(child<Dropout>("dropout", options.dropout)),
       linear2_(child<Linear>("linear2", hidden_width(options), options.width)),
