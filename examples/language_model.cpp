@@ -36,15 +36,15 @@ double fit(LanguageModel& model, const Options& options, const LanguageModelSize
   const auto lengths = training.lengths();
   const std::int64_t rows = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
   // Small texts are read more often, in smaller batches.
-  const std::int64_t epochs = options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(2000000 / rows, 4, 40);
+  const std::int64_t epochs = options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(1700000 / rows, 4, 32);
   data::Batches batches(
       lengths, [&](std::span<const std::int64_t> numbers) { return batch_of(training, numbers, units); },
-      {.rows = std::clamp<std::int64_t>(rows / 100, 512, 3000), .seed = static_cast<std::uint64_t>(options.seed)});
+      {.rows = std::clamp<std::int64_t>(rows / 200, 256, 1536), .seed = static_cast<std::uint64_t>(options.seed)});
   const std::int64_t steps = batches.steps_of_epochs(epochs);
 
   optim::AdamW adam(
       model.parameters(),
-      {.learning_rate = options.model == "lstm" ? 4e-3 : 3e-3, .beta1 = 0.9, .beta2 = 0.98, .weight_decay = 0.05});
+      {.learning_rate = options.model == "lstm" ? 6e-3 : 4e-3, .beta1 = 0.9, .beta2 = 0.98, .weight_decay = 0.05});
   optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = steps / 12, .total_steps = steps});
   optim::ExponentialMovingAverage average(model.parameters(), {.decay = 0.998, .warm_up = true});
 
@@ -142,18 +142,14 @@ Trained train_model(const Options& options, const CommandLine& line, const train
   if (!options.init_from.empty()) {
     before = train::load_model(options.init_from);
     before->check_model({options.model});
+    if (before->text("units") != options.units)
+      throw Error(ErrorKind::argument, fmt::format("--init-from: {} has {}; hint: --units {}", before->path,
+                                                   before->text("units"), before->text("units")));
     units = TextUnits::parse(options.units, before->part("units"), before->part_name("units"));
   }
-  const bool is_lstm = options.model == "lstm", is_small = parts.training.characters() < 200000;
-  const LanguageModelSize size{units.size(),
-                               options.width > 0 ? options.width
-                               : !is_lstm        ? 128
-                               : is_small        ? 256
-                                                 : 384,
-                               options.layers > 0 ? options.layers
-                               : is_lstm          ? 1
-                               : is_small         ? 2
-                                                  : 4};
+  LanguageModelSize size = usual_size(options.model, units.size(), parts.training.characters());
+  if (options.width > 0) size.width = options.width;
+  if (options.layers > 0) size.layers = options.layers;
   Trained trained{options.model, units, make_language_model(options.model, size)};
   if (before) train::say(train::initialise_from(before->weights, trained.model->state_dict(), {}).text());
   fmt::print("\n{}: {} parameters, {} units\n", options.model, trained.model->number_of_parameters(), units.size());
@@ -198,8 +194,10 @@ std::vector<Trained> train_models(const Options& options, const CommandLine& lin
   TextUnits units = make_units("characters");
   const auto add_ngrams = [&](const std::string& kind, std::int64_t largest) {
     for (const ResultRow& row : ngram_rows(parts.training, measured, units, kind,
-                                           options.order > 0 ? options.order : largest, options.order > 0))
+                                           options.order > 0 ? options.order : largest, options.order > 0)) {
       rows.push_back(row);
+      train::say(fmt::format("{}: {:.3f} bits per character", row.name, row.bits[0]));
+    }
   };
   add_ngrams("characters", 8);
   if (options.units != "characters") units = make_units(options.units), add_ngrams(options.units, 4);
@@ -272,6 +270,7 @@ void check(const Options& options, const CommandLine& line) {
     refuse("--train", "needs --dev, texts to choose by, and the other way round; hint: --data FILE makes the parts");
   if (options.load.empty() && line.is_given("--test") && !line.is_given("--train"))
     refuse("--test", "needs --train and --dev, or --load");
+  if (data::find_invalid_utf8(options.writing.prompt)) refuse("--prompt", "is not UTF-8");
   if (options.model == "all")
     for (const char* name : {"--init-from", "--metrics", "--report", "--tensorboard", "--predict"})
       if (options.load.empty() && line.is_given(name)) refuse(name, "is for one model; hint: --model lstm");

@@ -119,6 +119,13 @@ class TransformerLanguageModel : public LanguageModel {
   nn::TransformerEncoder& encoder_;
 };
 
+/// What pays with so many characters to learn from.
+inline LanguageModelSize usual_size(const std::string& model, std::int64_t units, std::int64_t characters) {
+  const bool is_small = characters < 200000;
+  if (model == "lstm") return {units, is_small ? 256 : 384, 1};
+  return {units, 128, is_small ? 2 : 4};
+}
+
 inline std::unique_ptr<LanguageModel> make_language_model(const std::string& name, const LanguageModelSize& size) {
   if (name == "lstm") return std::make_unique<LstmLanguageModel>(size);
   return std::make_unique<TransformerLanguageModel>(size);

@@ -126,14 +126,17 @@ inline std::vector<std::string> write_texts(LanguageModel& model, const TextUnit
   sampling.top_k = options.top_k;
   sampling.top_p = options.top_p;
   const std::vector<std::int64_t> prompt = units.encode(options.prompt);
+  const std::size_t shown = units.decode(prompt).size();  // less than the prompt where units do not know it
   sampling.longest = std::ssize(prompt) + options.longest;
   Generator generator(options.seed);
   std::vector<std::string> result;
   while (std::ssize(result) < options.count) {  // a text is the same whichever are written beside it
     const std::int64_t count = std::min<std::int64_t>(64, options.count - std::ssize(result));
     sampling.prefixes.assign(static_cast<std::size_t>(count), prompt);
-    for (const nn::Generated& text : nn::sample_sequences(count, model.writer(count), sampling, generator))
-      result.push_back(units.decode(text.symbols) + (text.has_ended ? "" : "…"));
+    for (const nn::Generated& text : nn::sample_sequences(count, model.writer(count), sampling, generator)) {
+      const std::string all = units.decode(text.symbols);
+      result.push_back(options.prompt + all.substr(std::min(shown, all.size())) + (text.has_ended ? "" : "…"));
+    }
   }
   return result;
 }
