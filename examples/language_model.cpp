@@ -36,15 +36,17 @@ double fit(LanguageModel& model, const Options& options, const LanguageModelSize
   const auto lengths = training.lengths();
   const std::int64_t rows = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
   // Small texts are read more often, in smaller batches.
-  const std::int64_t epochs = options.epochs > 0 ? options.epochs : std::clamp<std::int64_t>(1700000 / rows, 4, 32);
+  // The LSTM learns in fewer steps, and then by heart.
+  const bool is_lstm = options.model == "lstm";
+  const std::int64_t usual = std::clamp<std::int64_t>((is_lstm ? 850000 : 1700000) / rows, 4, is_lstm ? 16 : 32);
+  const std::int64_t epochs = options.epochs > 0 ? options.epochs : usual;
   data::Batches batches(
       lengths, [&](std::span<const std::int64_t> numbers) { return batch_of(training, numbers, units); },
       {.rows = std::clamp<std::int64_t>(rows / 200, 256, 1536), .seed = static_cast<std::uint64_t>(options.seed)});
   const std::int64_t steps = batches.steps_of_epochs(epochs);
 
-  optim::AdamW adam(
-      model.parameters(),
-      {.learning_rate = options.model == "lstm" ? 6e-3 : 4e-3, .beta1 = 0.9, .beta2 = 0.98, .weight_decay = 0.05});
+  optim::AdamW adam(model.parameters(),
+                    {.learning_rate = is_lstm ? 6e-3 : 4e-3, .beta1 = 0.9, .beta2 = 0.98, .weight_decay = 0.05});
   optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = steps / 12, .total_steps = steps});
   optim::ExponentialMovingAverage average(model.parameters(), {.decay = 0.998, .warm_up = true});
 

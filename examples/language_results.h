@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 #include <saw/saw.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <string>
@@ -121,7 +123,7 @@ inline std::vector<std::string> write_texts(LanguageModel& model, const TextUnit
   nn::SamplingOptions sampling;
   sampling.begin = units.role("begin");
   sampling.end = units.role("end");
-  sampling.without = {units.role("padding"), units.role("unknown"), sampling.begin};
+  sampling.without = {units.role("padding"), sampling.begin};
   sampling.temperature = options.temperature;
   sampling.top_k = options.top_k;
   sampling.top_p = options.top_p;
@@ -133,7 +135,15 @@ inline std::vector<std::string> write_texts(LanguageModel& model, const TextUnit
   while (std::ssize(result) < options.count) {  // a text is the same whichever are written beside it
     const std::int64_t count = std::min<std::int64_t>(64, options.count - std::ssize(result));
     sampling.prefixes.assign(static_cast<std::size_t>(count), prompt);
-    for (const nn::Generated& text : nn::sample_sequences(count, model.writer(count), sampling, generator)) {
+    const auto next = [&, writer = model.writer(count), place = std::size_t{0}](
+                          std::span<const std::int64_t> last, std::span<const std::int64_t> from) mutable {
+      const Tensor scores = writer(last, from);
+      // Only the prompt may have what no unit knows.
+      if (place++ >= prompt.size())
+        scores.select(1, units.role("unknown")).fill_(-std::numeric_limits<double>::infinity());
+      return scores;
+    };
+    for (const nn::Generated& text : nn::sample_sequences(count, next, sampling, generator)) {
       const std::string all = units.decode(text.symbols);
       result.push_back(options.prompt + all.substr(std::min(shown, all.size())) + (text.has_ended ? "" : "…"));
     }
