@@ -158,6 +158,7 @@ class Parser {
     const std::string_view tag = fields[upos];
     if (!std::binary_search(tags.begin(), tags.end(), tag) && !(options_.untagged && tag == "_"))
       reject("unknown universal tag; got {}; expected one of {}", quote(tag), fmt::join(tags, " "));
+    if (words_read() + 1 > range_end_) add_to_surface(fields);
     sentence_.words.emplace_back(fields[form]);
     sentence_.tags.emplace_back(tag);
     sentence_.lines.push_back(line_);
@@ -183,6 +184,18 @@ class Parser {
     range_begin_ = *begin;
     range_end_ = *end;
     range_line_ = line_;
+    add_to_surface(fields);
+  }
+
+  void add_to_surface(const Fields& fields) {
+    if (space_after_) sentence_.surface += ' ';
+    sentence_.surface += fields[form];
+    space_after_ = true;
+    for (std::string_view rest = fields[misc]; !rest.empty();) {
+      const std::size_t end = std::min(rest.find('|'), rest.size());
+      if (rest.substr(0, end) == "SpaceAfter=No") space_after_ = false;
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
   }
 
   // "2.1": the first word after word 2 that was not said.
@@ -210,6 +223,7 @@ class Parser {
            corpus_.name, range_line_, range_begin_, range_end_, words_read());
     corpus_.sentences.push_back(std::move(sentence_));
     sentence_ = {};
+    space_after_ = false;
     range_begin_ = range_end_ = range_line_ = empty_nodes_ = 0;
   }
 
@@ -220,6 +234,7 @@ class Parser {
   std::map<std::string_view, bool> noted_;
 
   Sentence sentence_;             // the one being read; its line is 0 between sentences
+  bool space_after_ = false;      // the last token of its surface
   std::int64_t range_begin_ = 0;  // the last range of the sentence
   std::int64_t range_end_ = 0;
   std::int64_t range_line_ = 0;

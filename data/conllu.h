@@ -19,6 +19,7 @@ struct Sentence {
   std::string id = {};                     ///< what the comment `sent_id = …` says
   std::string text = {};                   ///< what the comment `text = …` says
   std::int64_t line = 0;                   ///< the sentence's first line in its file, comments included
+  std::string surface = {};  ///< the text that the forms make: multiword tokens, SpaceAfter=No, no space at the end
 };
 
 /// The sentences of a file.

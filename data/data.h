@@ -20,6 +20,7 @@
 #include "saw/data/frame_batches.h"
 #include "saw/data/hw04.h"
 #include "saw/data/json_lines.h"
+#include "saw/data/line_reader.h"
 #include "saw/data/manifest.h"
 #include "saw/data/npy.h"
 #include "saw/data/packing.h"

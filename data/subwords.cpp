@@ -77,6 +77,8 @@ Subwords Subwords::train(std::span<const std::string> lines, const SubwordOption
       {"hard_vocab_limit", options.model == SubwordModel::bpe ? "true" : "false"},
       {"character_coverage", fmt::format("{}", options.coverage)},
       {"byte_fallback", options.bytes ? "true" : "false"},
+      {"normalization_rule_name", options.exact ? "identity" : "nmt_nfkc"},
+      {"remove_extra_whitespaces", options.exact ? "false" : "true"},
       {"control_symbols", roles},
       {"pad_id", "0"},
       {"unk_id", "1"},

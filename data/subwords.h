@@ -25,6 +25,10 @@ struct SubwordOptions {
   SubwordModel model = SubwordModel::unigram;  ///< how pieces are found
   double coverage = 0.9995;  ///< of the characters of the text; rarer ones become unknown (or bytes); in (0, 1]
   bool bytes = false;        ///< spell characters that are not covered as bytes, of which each is an entry
+  /// Keep every character and space as it is. Else texts are normalised (Unicode's NFKC, white space collapsed), which
+  /// is better for reading and loses what cannot be seen. With `bytes`, decode(encode(text)) is then the text, but for
+  /// "▁" (U+2581), which becomes a space.
+  bool exact = false;
   std::vector<std::string> roles = {};  ///< entries that text cannot collide with: "mask", "separator", …
 };
 

@@ -157,6 +157,23 @@ class CommandLine {
     if (value >= least) option->default_str(std::to_string(value));
     entries_.push_back({name, kind, option, [&value] { return nlohmann::json(value); }, nullptr});
   }
+  /// A number from `least` to `most`.
+  void real(const std::string& name, double& value, const std::string& description, double least, double most,
+            Kind kind = Kind::value) {
+    auto* option = app_.add_option_function<std::string>(
+        name,
+        [=, &value](const std::string& given) {
+          double parsed = 0.0;
+          const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), parsed);
+          if (error != std::errc() || end != given.data() + given.size() || !(parsed >= least && parsed <= most))
+            throw CLI::ValidationError(
+                name, fmt::format("\"{}\" is not a number from {} to {}", train::printable(given, 60), least, most));
+          value = parsed;
+        },
+        description);
+    option->type_name("NUMBER")->default_str(fmt::format("{}", value));
+    entries_.push_back({name, kind, option, [&value] { return nlohmann::json(value); }, nullptr});
+  }
   /// On when it is given.
   void flag(const std::string& name, bool& value, const std::string& description, Kind kind = Kind::other) {
     auto* option = app_.add_flag(name, value, description);

@@ -58,55 +58,6 @@ inline ParallelTexts read_pairs(const std::string& path, bool skip_bad) {
   return result;
 }
 
-/// A text as numbers and back: sub-words by SentencePiece, or characters.
-class TextUnits {
- public:
-  TextUnits() = default;
-  static TextUnits train(const std::string& kind, const std::vector<std::string>& texts, std::int64_t size) {
-    TextUnits units;
-    if (kind == "subwords") {
-      units.subwords_ = data::Subwords::train(texts, {.size = size, .coverage = 1.0, .roles = {"traditional"}});
-    } else {
-      data::Counter counter;
-      for (const std::string& text : texts)
-        for (const std::string& character : data::split_characters(text)) counter.add(character);
-      units.characters_ =
-          data::Vocabulary(counter, {.padding = true, .begin = true, .end = true, .roles = {"traditional"}});
-    }
-    return units;
-  }
-  std::string text() const { return subwords_ ? subwords_->text() : characters_.text(); }
-  static TextUnits parse(const std::string& kind, const std::string& text, const std::string& name) {
-    TextUnits units;
-    if (kind == "subwords")
-      units.subwords_ = data::Subwords::parse(text, name);
-    else
-      units.characters_ = data::Vocabulary::parse(text, name);
-    return units;
-  }
-
-  std::int64_t size() const { return subwords_ ? subwords_->size() : characters_.size(); }
-  std::int64_t role(const char* name) const {
-    const auto found = subwords_ ? subwords_->find_role(name) : characters_.find_role(name);
-    if (!found) throw Error(ErrorKind::internal, std::string("translation: no entry for ") + name);
-    return *found;
-  }
-  std::vector<std::int64_t> encode(const std::string& text) const {
-    return subwords_ ? subwords_->encode(text) : characters_.ids(data::split_characters(text));
-  }
-  std::string decode(std::span<const std::int64_t> ids) const {
-    if (subwords_) return subwords_->decode(ids);
-    std::string text;
-    for (const std::int64_t id : ids)
-      if (!characters_.is_role(id)) text += characters_.word(id);
-    return text;
-  }
-
- private:
-  std::optional<data::Subwords> subwords_;
-  data::Vocabulary characters_;
-};
-
 /// Whether a Chinese text is in the traditional script: it has a character that GB 2312 lacks and Big5 has.
 inline bool is_traditional(const std::string& text) {
   const auto has = [](const char* charset, std::string character) {

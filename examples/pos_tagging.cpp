@@ -163,20 +163,15 @@ std::string tagged(Tagger& tagger, const TaggingVocabularies& vocabularies, cons
 
 /// Tags standard input, one sentence a line. Lines of any length that nobody could have written are refused.
 void tag_lines(Tagger& tagger, const TaggingVocabularies& vocabularies, std::istream& input) {
-  constexpr std::size_t longest_line = 1 << 20;
-  std::int64_t number = 0;
-  for (std::string line; std::getline(input, line);) {
-    ++number;
-    const auto refuse = [&](const char* what, std::size_t size, std::size_t longest) {
-      throw Error(ErrorKind::io, fmt::format("standard input:{}: {} too long; got {} bytes; expected at most {}",
-                                             number, what, size, longest));
-    };
-    if (line.size() > longest_line) refuse("the line is", line.size(), longest_line);
-    const std::vector<std::string> words = data::tokenize(line);
+  for (data::LineReader lines(input, "standard input", {.any_bytes = true}); lines.next();) {
+    const std::vector<std::string> words = data::tokenize(lines.line());
     for (const std::string& word : words)
-      if (word.size() > longest_word) refuse("a word is", word.size(), longest_word);
+      if (word.size() > longest_word)
+        throw Error(ErrorKind::io,
+                    fmt::format("standard input:{}: a word is too long; got {} bytes; expected at most {}",
+                                lines.number(), word.size(), longest_word));
     if (words.size() > 500)
-      fmt::print(stderr, "pos_tagging: standard input:{}: {} words are tagged in pieces of 500\n", number,
+      fmt::print(stderr, "pos_tagging: standard input:{}: {} words are tagged in pieces of 500\n", lines.number(),
                  words.size());
     fmt::print("{}\n", tagged(tagger, vocabularies, words));
   }

@@ -130,15 +130,8 @@ inline void label(TextClassifier& model, const Counts& counts, const std::string
 
 /// Labels standard input, one text a line.
 inline void label_lines(TextClassifier& model, const Counts& counts) {
-  constexpr std::size_t longest_line = 1 << 20;
-  std::int64_t number = 0;
-  for (std::string line; std::getline(std::cin, line);) {
-    if (++number; line.size() > longest_line)
-      throw Error(ErrorKind::io, fmt::format("standard input:{}: the line is too long; got {} bytes; expected at most "
-                                             "{}",
-                                             number, line.size(), longest_line));
-    label(model, counts, line, false);
-  }
+  for (data::LineReader lines(std::cin, "standard input", {.any_bytes = true}); lines.next();)
+    label(model, counts, lines.line(), false);
 }
 
 }  // namespace saw::examples

@@ -12,6 +12,7 @@
 #include "command_line.h"
 #include "parallel_texts.h"
 #include "reports.h"
+#include "text_units.h"
 #include "translation_model.h"
 
 using namespace saw;
@@ -206,16 +207,9 @@ void check_beam(const Options& options, const Languages& languages) {
 
 /// Translates standard input, one text a line.
 void translate_lines(TranslationModel& model, const Languages& languages, std::int64_t beam) {
-  constexpr std::size_t longest_line = 1 << 16;
-  std::int64_t number = 0;
-  for (std::string line; std::getline(std::cin, line);) {
-    if (line.ends_with('\r')) line.pop_back();
-    if (++number; line.size() > longest_line)
-      throw Error(ErrorKind::io,
-                  fmt::format("standard input:{}: the line is too long; got {} bytes; expected at most {}", number,
-                              line.size(), longest_line));
-    const Pairs one({{line}, {""}}, languages, false);
-    fmt::print("{}\n", line.empty() ? "" : translate(model, languages, one.sources, beam)[0]);
+  for (data::LineReader lines(std::cin, "standard input", {.longest = 1 << 16, .any_bytes = true}); lines.next();) {
+    const Pairs one({{lines.line()}, {""}}, languages, false);
+    fmt::print("{}\n", lines.line().empty() ? "" : translate(model, languages, one.sources, beam)[0]);
   }
 }
 
@@ -239,8 +233,9 @@ void run(const Options& options, const CommandLine& line) {
         options.pieces > 0 ? options.pieces : std::clamp<std::int64_t>(training.size() / 8, 300, 4000);
     std::optional<train::ModelFile> before;
     if (options.init_from.empty()) {
-      languages = {TextUnits::train(options.source_units, training.sources, pieces),
-                   TextUnits::train(options.target_units, training.targets, pieces)};
+      const TextUnitOptions units{.pieces = pieces, .roles = {"traditional"}};
+      languages = {TextUnits::train(options.source_units, training.sources, units),
+                   TextUnits::train(options.target_units, training.targets, units)};
     } else {
       before = train::load_model(options.init_from);  // its vectors belong to its own units
       languages = languages_of(*before);

@@ -1,5 +1,6 @@
 #include "saw/nn/keys_and_values.h"
 
+#include <iterator>
 #include <vector>
 
 #include "saw/autograd/base/internal/check.h"
@@ -24,6 +25,15 @@ KeysAndValues KeysAndValues::last(std::int64_t rows) const {
 }
 
 KeysAndValues KeysAndValues::select(std::span<const std::int64_t> numbers) const {
+  if (!key.defined()) return {};
+  bool is_all = std::ssize(numbers) == segments.count();
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (numbers[i] < 0 || numbers[i] >= segments.count())
+      fail(ErrorKind::index, "KeysAndValues.select: no such segment; got {}; expected 0 to {}", numbers[i],
+           segments.count() - 1);
+    is_all = is_all && numbers[i] == static_cast<std::int64_t>(i);
+  }
+  if (is_all) return *this;
   const Tensor index = tensor(std::vector<std::int64_t>(numbers.begin(), numbers.end()));
   const PackedRows keys = segment_select(key, segments, index);
   return {keys.rows, segment_select(value, segments, index).rows, keys.segments};

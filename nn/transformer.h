@@ -1,9 +1,16 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
 #include "saw/autograd/base/segments.h"
 #include "saw/autograd/ops/attention.h"
+#include "saw/autograd/ops/rotary.h"
 #include "saw/nn/activation.h"
 #include "saw/nn/dropout.h"
+#include "saw/nn/keys_and_values.h"
 #include "saw/nn/layer_norm.h"
 #include "saw/nn/linear.h"
 #include "saw/nn/module.h"
@@ -29,6 +36,9 @@ struct TransformerOptions {
   /// Which positions see which.
   AttentionOptions attention = AttentionOptions::full();
   double epsilon = 1e-5;  ///< of the norms
+  /// Self-attention turns queries and keys by their positions (RoFormer), so that scores depend on distances; the width
+  /// of a head must be even. No other positions are then needed.
+  std::optional<RotaryOptions> rotary = std::nullopt;
 };
 
 /// One layer of an encoder (Vaswani et al. 2017): self-attention, then a net that sees one position at a time, each
@@ -46,11 +56,14 @@ class TransformerEncoderLayer : public Module {
   explicit TransformerEncoderLayer(const TransformerOptions& options);
 
   Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
+  /// The next rows of each sequence, after `past`, to which theirs are added; for a layer that looks only back.
+  Tensor step(const Tensor& x, const Segments& segments, KeysAndValues& past) const;
   /// What this layer's attention looks at for input x, in one segment: (heads, T, T).
   Tensor attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const;
 
  private:
-  Tensor attend(const Tensor& x, const Segments& segments) const;
+  template <class SelfAttention>
+  Tensor run(const Tensor& x, const SelfAttention& to_itself) const;
   Tensor feed_forward(const Tensor& x) const;
 
   Activation activation_;
@@ -65,8 +78,27 @@ class TransformerEncoderLayer : public Module {
   Dropout& dropout2_;
 };
 
+/// What a TransformerEncoder that looks only back keeps of sequences that grow, so that a new row costs no more than
+/// itself: keys and values of the rows until now. Copying is cheap.
+struct EncoderState {
+  std::vector<KeysAndValues> past;    ///< of each layer, a segment for each sequence
+  std::vector<std::int64_t> lengths;  ///< rows of each sequence until now
+
+  /// How many sequences there are.
+  std::int64_t count() const { return static_cast<std::int64_t>(lengths.size()); }
+  /// The sequences with these numbers in this order, some more than once, others not at all. Throws Error(index) for a
+  /// number that is none.
+  EncoderState select(std::span<const std::int64_t> sequences) const;
+};
+
 /// A stack of encoder layers, `layers.0`, `layers.1`, …, and with final_norm a `norm`. It knows nothing of positions:
 /// add SinusoidalPositions or LearnedPositions before it where order matters.
+///
+/// With attention that looks only back (AttentionOptions::causal()) it is what language models are made of. step()
+/// gives the bits that forward() gives for the same rows:
+///
+///   EncoderState state = encoder.begin(sequences);
+///   Tensor hidden = encoder.step(embedded_row_of_each, state);
 class TransformerEncoder : public Module {
  public:
   using Options = TransformerOptions;
@@ -76,10 +108,20 @@ class TransformerEncoder : public Module {
 
   /// x (N, width) keeps its shape.
   Tensor forward(const Tensor& x, const Segments& segments) const;  ///< (N, width) → (N, width)
+
+  /// So many sequences without rows, for step().
+  EncoderState begin(std::int64_t sequences) const;
+  /// The next row of each sequence, x (sequences, width); adds them to the state. Throws Error(argument) where
+  /// attention sees what comes later, Error(shape) where there is not one row for each.
+  Tensor step(const Tensor& x, EncoderState& state) const;
+  /// Any number of next rows of each, as where a beginning is given.
+  Tensor step(const Tensor& x, const Segments& segments, EncoderState& state) const;
+
   /// What each layer's attention looks at in one segment: layers × (heads, T, T). No gradient.
   TensorList attention_weights(const Tensor& x, const Segments& segments, std::int64_t segment) const;
 
  private:
+  bool looks_back_;  // and nowhere else
   ModuleList<TransformerEncoderLayer>& layers_;
   const LayerNorm* norm_;
 };

@@ -1,8 +1,6 @@
 #include "saw/nn/transformer_decoder.h"
 
 #include "saw/autograd/ops/binary.h"
-#include "saw/autograd/ops/creation.h"
-#include "saw/autograd/ops/index.h"
 #include "saw/nn/internal/transformer_parts.h"
 
 namespace saw::nn {
@@ -38,8 +36,7 @@ DecoderState DecoderState::select(std::span<const std::int64_t> sequences) const
     result.text_of_sequence.push_back(text);
     result.lengths.push_back(lengths[static_cast<std::size_t>(sequence)]);
   }
-  for (const KeysAndValues& layer : past)
-    result.past.push_back(layer.key.defined() ? layer.select(sequences) : KeysAndValues{});
+  for (const KeysAndValues& layer : past) result.past.push_back(layer.select(sequences));
   return result;
 }
 
@@ -49,7 +46,7 @@ TransformerDecoderLayer::TransformerDecoderLayer(const TransformerOptions& optio
       self_attn_(child<MultiHeadAttention>("self_attn", options.width, options.heads,
                                            attention_options(options, causal(options.attention)))),
       multihead_attn_(child<MultiHeadAttention>("multihead_attn", options.width, options.heads,
-                                                attention_options(options, AttentionOptions::full()))),
+                                                MultiHeadAttentionOptions{.dropout = options.dropout})),
       linear1_(child<Linear>("linear1", options.width, hidden_width(options))),
       dropout_(child<Dropout>("dropout", options.dropout)),
       linear2_(child<Linear>("linear2", hidden_width(options), options.width)),

@@ -13,12 +13,12 @@ inline std::int64_t hidden_width(const TransformerOptions& options) {
                                     : checked_positive("Transformer", "feed_forward", options.feed_forward);
 }
 
-/// The options of an attention layer that sees what `attention` says.
+/// The options of a self-attention layer that sees what `attention` says.
 inline MultiHeadAttentionOptions attention_options(const TransformerOptions& options,
                                                    const AttentionOptions& attention) {
   checked_positive("Transformer", "width", options.width);
   checked_positive("Transformer", "heads", options.heads);
-  return {.dropout = options.dropout, .attention = attention};
+  return {.dropout = options.dropout, .attention = attention, .rotary = options.rotary};
 }
 
 inline LayerNormOptions norm_options(const TransformerOptions& options) { return {.epsilon = options.epsilon}; }

@@ -212,3 +212,19 @@ TEST_CASE("conllu: files, streams, and nothing to read") {
   CHECK(test::error_text(ErrorKind::io, [&] { data::read_conllu(missing); }) ==
         missing + ": cannot read; No such file or directory");
 }
+
+TEST_CASE("conllu: the text that the forms make") {
+  const auto token = [](const std::string& id, const std::string& form, const std::string& misc,
+                        bool is_range = false) {
+    return lines(id + "|" + form + "|_|" + (is_range ? "_" : "X") + "|_|_|_|_|_|") + misc + "\n";
+  };
+  const std::string text = token("1", "I", "_") + token("2-3", "don't", "SpaceAfter=No", true) +
+                           token("2", "do", "SpaceAfter=No") + token("3", "n't", "_") + empty_node("3.1") +
+                           token("4", ",", "Gloss=x|SpaceAfter=No") + token("5", "no", "SpaceAfter=Now") +
+                           token("6", ".", "SpaceAfter=No") + "\n" + token("1", "10 000", "_") + token("2", "b", "_") +
+                           "\n";
+  const auto corpus = parse_conllu(text, "f.conllu");
+  CHECK(corpus.sentences.at(0).surface == "I don't,no .");
+  CHECK(corpus.sentences.at(1).surface == "10 000 b");
+  CHECK(corpus.sentences.at(0).words.size() == 6);
+}

@@ -175,3 +175,17 @@ TEST_CASE("subwords: one from several threads") {
   }
   for (const int count : good) CHECK(count == 200);
 }
+
+TEST_CASE("subwords: exact ones keep every character and space") {
+  if (!Subwords::available()) return;
+  const Subwords exact = Subwords::train(lines(), {.size = 400, .bytes = true, .exact = true});
+  const Subwords usual = Subwords::train(lines(), {.size = 400, .bytes = true});
+  for (const std::string text :
+       {"the saw", "", " ", "  the  saw ", "tab\there", "line\nend\n", "\xEF\xBD\x81 \xE2\x80\xA6 \xC2\xA0",
+        "na\xC3\xAFve", "e\xCC\x81", "\xF0\x9F\x98\x80!", "<padding> </s>"}) {
+    CAPTURE(text);
+    CHECK(exact.decode(exact.encode(text)) == text);
+    CHECK(exact.decode(Subwords::parse(exact.text(), "again").encode(text)) == text);
+  }
+  CHECK(usual.decode(usual.encode("  the  saw \xE2\x80\xA6")) == "the saw ...");
+}
