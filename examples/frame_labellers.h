@@ -65,27 +65,36 @@ struct BilstmLabeller : FrameLabeller {
   }
 };
 
-/// Every frame looks at all frames of its utterance.
-struct AttentionLabeller : FrameLabeller {
-  static constexpr std::int64_t width = 144;
-  nn::Linear& input = child<nn::Linear>("input", FrameFeatures::width, width);
-  nn::SinusoidalPositions& positions = child<nn::SinusoidalPositions>("positions", width);
+/// x += attention(norm(x)), x += feed_forward(norm(x)): all frames, each frame.
+struct AttentionBlock : nn::Module {
+  static constexpr std::int64_t width = 128;
+  nn::LayerNorm& norm1 = child<nn::LayerNorm>("norm1", width);
+  nn::RelativeMultiHeadAttention& attention = child<nn::RelativeMultiHeadAttention>("attention", width, 4);
+  nn::LayerNorm& norm2 = child<nn::LayerNorm>("norm2", width);
+  nn::Linear& linear1 = child<nn::Linear>("linear1", width, 3 * width);
+  nn::Linear& linear2 = child<nn::Linear>("linear2", 3 * width, width);
   nn::Dropout& dropout = child<nn::Dropout>("dropout", 0.1);
-  nn::TransformerEncoder& encoder =
-      child<nn::TransformerEncoder>("encoder", nn::TransformerOptions{.width = width,
-                                                                      .heads = 4,
-                                                                      .layers = 3,
-                                                                      .feed_forward = 2 * width,
-                                                                      .dropout = 0.1,
-                                                                      .pre_norm = true,
-                                                                      .final_norm = true});
+
+  Tensor forward(Tensor x, const Segments& utterances) {
+    x = x + dropout.forward(attention.forward(norm1.forward(x), utterances));
+    return x + linear2.forward(dropout.forward(relu(linear1.forward(norm2.forward(x)))));
+  }
+};
+
+/// Every frame looks at all frames of its utterance. It knows how far away they are, in which direction: with positions
+/// that count from the beginning, what "the frame before" is would have to be learnt for each place anew.
+struct AttentionLabeller : FrameLabeller {
+  nn::Linear& input = child<nn::Linear>("input", FrameFeatures::width, AttentionBlock::width);
+  AttentionBlock& block1 = child<AttentionBlock>("block1");
+  AttentionBlock& block2 = child<AttentionBlock>("block2");
+  nn::LayerNorm& norm = child<nn::LayerNorm>("norm", AttentionBlock::width);
   nn::Linear& labels;
 
-  explicit AttentionLabeller(std::int64_t count) : labels(child<nn::Linear>("labels", width, count)) {}
+  explicit AttentionLabeller(std::int64_t count) : labels(child<nn::Linear>("labels", AttentionBlock::width, count)) {}
 
   Tensor forward(const Tensor& frames, const Segments& utterances) override {
-    const Tensor x = dropout.forward(positions.forward(input.forward(frames), utterances));
-    return labels.forward(encoder.forward(x, utterances));
+    const Tensor x = block1.forward(input.forward(frames), utterances);
+    return labels.forward(norm.forward(block2.forward(x, utterances)));
   }
 };
 

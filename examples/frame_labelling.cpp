@@ -66,10 +66,13 @@ Labelled train_labeller(const std::string& name, const FrameCorpus& corpus, cons
   reports.report().data_text(corpus.description);
   reports.report().model(model);
 
-  data::Batches batches(corpus.train.lengths(),
-                        [&](std::span<const std::int64_t> numbers) { return frames_batch(corpus.train, numbers); },
-                        {.rows = 3000, .seed = static_cast<std::uint64_t>(options.seed)});
-  const std::int64_t epochs = options.epochs > 0 ? options.epochs : corpus.train.frames() > 200000 ? 6 : 12;
+  // Small corpora are read more often, in smaller batches.
+  const std::int64_t frames = corpus.train.frames();
+  data::Batches batches(
+      corpus.train.lengths(),
+      [&](std::span<const std::int64_t> numbers) { return frames_batch(corpus.train, numbers); },
+      {.rows = std::clamp<std::int64_t>(frames / 40, 500, 3000), .seed = static_cast<std::uint64_t>(options.seed)});
+  const std::int64_t epochs = options.epochs > 0 ? options.epochs : frames > 200000 ? 4 : 6;
   const std::int64_t steps = batches.steps_of_epochs(epochs);
   optim::AdamW adam(model.parameters(), {.learning_rate = 2e-3});
   optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = steps / 10, .total_steps = steps});
