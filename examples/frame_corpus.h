@@ -113,68 +113,72 @@ inline FrameSet make_frames(std::int64_t count, bool with_log_mel,
   return set;
 }
 
+struct FrameCorpusOptions {
+  bool training = true;    ///< false: the test part alone
+  bool skip_bad = false;   ///< leave recordings out that cannot be used
+  std::int64_t train = 0;  ///< utterances to train on; 0: by the data
+  std::int64_t test = 0;   ///< utterances to report on; 0: by the data
+  std::uint64_t seed = 1;
+
+  /// Utterances to choose the best weights by.
+  static std::int64_t dev(std::int64_t train) { return std::clamp<std::int64_t>(train / 6, 1, 300); }
+};
+
 /// What the project's synthesiser says, whose phones it knows. The voices of dev and test are others.
-inline FrameCorpus synthetic_frames(bool training, std::uint64_t seed) {
-  constexpr std::int64_t utterances = 36;
-  struct Part {
-    std::int64_t from, voices;
-  };
-  const data::SyntheticSpeech speech({.voices = 18, .utterances = utterances, .seed = seed});
+inline FrameCorpus synthetic_frames(const FrameCorpusOptions& options) {
   FrameCorpus corpus{
       .description = "synthetic speech", .labels = data::SyntheticSpeech::phones(), .sample_rate = 16000};
   const FrameFeatures features(corpus.sample_rate);
-  const auto part = [&](std::int64_t voice, std::int64_t voices, bool is_test) {
-    return make_frames(voices * utterances, is_test, [&, voice](std::int64_t i) {
-      const std::int64_t number = voice * utterances + i;
-      const data::SpokenText said = speech(number);
+  const auto part = [&](const std::string& split, std::int64_t voices, std::int64_t count) {
+    const std::uint64_t number = split == "train" ? 0 : split == "dev" ? 1 : 2;
+    const data::SyntheticSpeech speech({.voices = voices,
+                                        .utterances = (count + voices - 1) / voices,
+                                        .seed = RandomStream(options.seed, number).word(0)});
+    return make_frames(count, split == "test", [&](std::int64_t i) {
+      const std::int64_t utterance = i % voices * ((count + voices - 1) / voices) + i / voices;  // voices take turns
+      const data::SpokenText said = speech(utterance);
       std::vector<LabelledSpan> spans;
       for (const data::PhoneSpan& phone : said.phones) spans.push_back({phone.phone, phone.begin, phone.end});
       LabelledFrames result = features(said.audio.samples, spans, 0);
-      result.name =
-          fmt::format("{}, \"{}\"", speech.data().utterances[static_cast<std::size_t>(number)].name, said.text);
+      result.name = fmt::format("{}-{}: {}", split, i + 1, said.text);
       return result;
     });
   };
-  if (training) {
-    corpus.train = part(0, 12, false);
-    corpus.dev = part(12, 2, false);
+  const std::int64_t train = options.train > 0 ? options.train : 432, test = options.test > 0 ? options.test : 144;
+  if (options.training) {
+    corpus.train = part("train", 12, train);
+    corpus.dev = part("dev", 3, options.dev(train));
   }
-  corpus.test = part(14, 4, true);
+  corpus.test = part("test", 6, test);
   return corpus;
 }
 
-struct DigitFramesOptions {
-  bool training = true;   ///< false: the test part alone
-  bool skip_bad = false;  ///< leave out what cannot be used
-  std::uint64_t seed = 1;
-  std::int64_t train_strings = 4000, dev_strings = 300, test_strings = 600;
-};
-
 /// Strings of digits from recordings; a label is a digit or the pause.
-inline FrameCorpus digit_frames(const std::string& manifest, const DigitFramesOptions& options) {
+inline FrameCorpus digit_frames(const std::string& manifest, const FrameCorpusOptions& options) {
   const DigitRecordings recordings = read_digits(manifest, {.skip_bad = options.skip_bad});
   FrameCorpus corpus{.description = manifest, .sample_rate = recordings.sample_rate, .skipped = recordings.skipped};
   for (int digit = 0; digit < 10; ++digit) corpus.labels.push_back(std::to_string(digit));
   const std::int64_t pause = std::ssize(corpus.labels);
   corpus.labels.emplace_back("pause");
   const FrameFeatures features(recordings.sample_rate);
-  const auto part = [&](const char* split, std::int64_t count) {
+  const auto part = [&](const std::string& split, std::int64_t count) {
     const JoinedDigits strings(recordings, recordings.of_split(split), {.seed = options.seed});
-    return make_frames(count, split == std::string("test"), [&](std::int64_t i) {
+    return make_frames(count, split == "test", [&](std::int64_t i) {
       const JoinedString joined = strings(i);
       std::vector<LabelledSpan> spans;
       for (std::size_t k = 0; k < joined.digits.size(); ++k)
         spans.push_back({joined.digits[k], joined.begins[k], joined.ends[k]});
       LabelledFrames result = features(joined.audio.samples, spans, pause);
-      result.name = fmt::format("{}-{} {}, {}", split, i + 1, joined.speaker, fmt::join(joined.digits, " "));
+      result.name = fmt::format("{}-{}, {}: {}", split, i + 1, joined.speaker, fmt::join(joined.digits, " "));
       return result;
     });
   };
+  const std::int64_t train = options.train > 0 ? options.train : 4000, test = options.test > 0 ? options.test : 600;
   if (options.training) {
-    corpus.train = part("train", options.train_strings);
-    corpus.dev = part("dev", options.dev_strings);
+    corpus.train = part("train", train);
+    corpus.dev = part("dev", options.dev(train));
   }
-  corpus.test = part("test", options.test_strings);
+  corpus.test = part("test", test);
   return corpus;
 }
 

@@ -21,6 +21,7 @@ using namespace saw::examples;
 
 struct Options : CommonOptions {
   std::string digits, pictures, sound;
+  std::int64_t train_utterances = 0, test_utterances = 0;
   bool skip_bad = false;
 };
 
@@ -45,6 +46,11 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+void test_labeller(Labelled& one, const FrameCorpus& corpus) {
+  one.labels = labels_of(*one.model, corpus.test);
+  one.confusion = confusion_of(one.labels, corpus.test, std::ssize(corpus.labels));
+}
+
 /// Trains a model, or goes on with its training.
 Labelled train_labeller(const std::string& name, const FrameCorpus& corpus, const Options& common,
                         const CommandLine& line) {
@@ -52,7 +58,10 @@ Labelled train_labeller(const std::string& name, const FrameCorpus& corpus, cons
   manual_seed(static_cast<std::uint64_t>(options.seed));
   Reports reports(options, "Frames of speech: " + name);
   reports.settings(line);
-  Labelled result{.name = name, .model = make_labeller(name, std::ssize(corpus.labels))};
+  Labelled result{.name = name,
+                  .label_names = corpus.labels,
+                  .sample_rate = corpus.sample_rate,
+                  .model = make_labeller(name, std::ssize(corpus.labels))};
   FrameLabeller& model = *result.model;
   train::say(fmt::format("{}: {} parameters", name, model.number_of_parameters()));
   if (!options.init_from.empty()) {
@@ -134,8 +143,7 @@ Labelled train_labeller(const std::string& name, const FrameCorpus& corpus, cons
   }
   run.finish();
   result.seconds = run.seconds();
-  result.labels = labels_of(model, corpus.test);
-  result.confusion = confusion_of(result.labels, corpus.test, std::ssize(corpus.labels));
+  test_labeller(result, corpus);
   reports.report().figure("test frames right", fmt::format("{:.2f} %", 100 * result.confusion.accuracy()));
   reports.report().confusion(result.confusion, corpus.labels);
   reports.write({{"test_accuracy", result.confusion.accuracy()},
@@ -146,27 +154,70 @@ Labelled train_labeller(const std::string& name, const FrameCorpus& corpus, cons
   return result;
 }
 
+/// The model of a file or folder, or those of the folders in it that --save made for all models.
+std::vector<Labelled> saved_labellers(const Options& options) {
+  const auto has_model = [](const std::filesystem::path& folder) {
+    return std::filesystem::exists(folder / train::model_file_name);
+  };
+  std::vector<std::string> known, paths;
+  for (const LabellerName& name : labeller_names())
+    if (options.model == "all" || options.model == name.name) known.emplace_back(name.name);
+  for (const std::string& name : known)
+    if (!has_model(options.load) && has_model(options.load + "/" + name)) paths.push_back(options.load + "/" + name);
+  if (paths.empty()) paths = {options.load};
+  std::vector<Labelled> all;
+  for (const std::string& path : paths) {
+    const train::ModelFile file = train::load_model(path);
+    file.check_model(known);
+    Labelled& one = all.emplace_back(Labelled{
+        .name = file.model, .label_names = lines_of(file.part("labels")), .sample_rate = file.integer("sample_rate")});
+    one.model = make_labeller(one.name, std::ssize(one.label_names));
+    file.load_into(*one.model);
+  }
+  return all;
+}
+
 void run(const Options& options, const CommandLine& line) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const train::Stopwatch watch;
-  fmt::print("{}\n", config_string());
-  const auto seed = static_cast<std::uint64_t>(options.seed);
   const bool trains = options.load.empty();
-  const FrameCorpus corpus =
-      options.digits.empty()
-          ? synthetic_frames(trains, seed)
-          : digit_frames(options.digits, {.training = trains, .skip_bad = options.skip_bad, .seed = seed});
-  fmt::print("{}: {} labels; utterances: {} to train on ({} frames), {} dev, {} test; made in {:.1f} s\n",
-             corpus.description, corpus.labels.size(), corpus.train.utterances.size(), corpus.train.frames(),
-             corpus.dev.utterances.size(), corpus.test.utterances.size(), watch.seconds());
+  if (options.model == "all" && !options.init_from.empty())
+    throw Error(ErrorKind::argument, "--init-from: is for one model; say with --model for which");
   std::vector<Labelled> all;
+  if (!trains) all = saved_labellers(options);
+  if (!trains && !options.sound.empty()) return label_sound(options.sound, all, options.pictures);
+
+  fmt::print("{}\n", config_string());
+  const FrameCorpusOptions parts{.training = trains,
+                                 .skip_bad = options.skip_bad,
+                                 .train = options.train_utterances,
+                                 .test = options.test_utterances,
+                                 .seed = static_cast<std::uint64_t>(options.seed)};
+  const FrameCorpus corpus = options.digits.empty() ? synthetic_frames(parts) : digit_frames(options.digits, parts);
+  std::string parts_text = fmt::format("{} test utterances", corpus.test.utterances.size());
+  if (trains)
+    parts_text = fmt::format("{} utterances to train on ({} frames), {} dev, {}", corpus.train.utterances.size(),
+                             corpus.train.frames(), corpus.dev.utterances.size(), parts_text);
+  fmt::print("{}: {} labels; {}; made in {:.1f} s\n", corpus.description, corpus.labels.size(), parts_text,
+             watch.seconds());
+  for (Labelled& one : all) {
+    if (one.label_names != corpus.labels || one.sample_rate != corpus.sample_rate)
+      throw Error(ErrorKind::io, fmt::format("{}: was trained on other data: {} Hz, labels {}; got {} Hz, labels {}",
+                                             options.load, one.sample_rate, fmt::join(one.label_names, " "),
+                                             corpus.sample_rate, fmt::join(corpus.labels, " ")));
+    test_labeller(one, corpus);
+  }
   for (const LabellerName& name : labeller_names())
-    if (options.model == "all" || options.model == name.name)
+    if (trains && (options.model == "all" || options.model == name.name))
       all.push_back(train_labeller(name.name, corpus, options, line));
+  if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   print_table(corpus, all, trains ? corpus.majority() : -1);
   if (!options.predict.empty()) write_labels(options.predict, corpus, all);
   if (!options.pictures.empty()) draw_labels(options.pictures, corpus, all);
   fmt::print("{} in all\n", train::format_duration(watch.seconds()));
+  if (!corpus.skipped.empty()) fmt::print("left out, {}:\n", corpus.skipped.size());
+  for (const std::string& reason : corpus.skipped) fmt::print("  {}\n", train::printable(reason));
+  if (!options.sound.empty()) label_sound(options.sound, all, options.pictures);
 }
 
 int main(int argc, char** argv) {
@@ -179,11 +230,16 @@ int main(int argc, char** argv) {
             CommandLine::Kind::input);
   line.choice("--model", options.model, "what a frame's label is decided by",
               {"all", "window1", "window11", "window41", "bilstm", "attention"});
+  line.number("--train-utterances", options.train_utterances, "to train on (default: 432, or 4000 strings of digits)",
+              1, 10000000);
+  line.number("--test-utterances", options.test_utterances, "to report on (default: 144, or 600 strings of digits)", 1,
+              10000000, CommandLine::Kind::other);
   line.flag("--skip-bad", options.skip_bad, "leave recordings out that cannot be used, and list them at the end",
             CommandLine::Kind::value);
   line.add({"--epochs", "--seed", "--threads", "--save", "--load", "--resume", "--init-from", "--checkpoint-steps",
             "--metrics", "--report", "--tensorboard", "--predict", "--profile", "--config"});
   line.text("--pictures", options.pictures, "folder for pictures of frames and their labels (SVG)",
             CommandLine::Kind::folder);
+  line.text("--sound", options.sound, "sound file in which the labels are looked for", CommandLine::Kind::source);
   return line.run(argc, argv, [&] { run(options, line); });
 }
