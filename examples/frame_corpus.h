@@ -88,6 +88,7 @@ struct FrameCorpus {
   std::vector<std::string> labels = {};  ///< their names, by number
   std::int64_t sample_rate = 0;          ///< Hz
   FrameSet train = {}, dev = {}, test = {};
+  std::vector<std::string> files = {};    ///< what it was made of
   std::vector<std::string> skipped = {};  ///< what was left out, and why
 
   /// The most frequent label of the training part.
@@ -157,6 +158,7 @@ inline FrameCorpus synthetic_frames(const FrameCorpusOptions& options) {
 inline FrameCorpus digit_frames(const std::string& manifest, const FrameCorpusOptions& options) {
   const DigitRecordings recordings = read_digits(manifest, {.skip_bad = options.skip_bad});
   FrameCorpus corpus{.description = manifest, .sample_rate = recordings.sample_rate, .skipped = recordings.skipped};
+  for (const DigitRecording& recording : recordings.recordings) corpus.files.push_back(recording.path);
   for (int digit = 0; digit < 10; ++digit) corpus.labels.push_back(std::to_string(digit));
   const std::int64_t pause = std::ssize(corpus.labels);
   corpus.labels.emplace_back("pause");

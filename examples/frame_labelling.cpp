@@ -177,6 +177,18 @@ std::vector<Labelled> saved_labellers(const Options& options) {
   return all;
 }
 
+/// What cannot be read or made shows now, not after the training.
+void check_files(const Options& options, const FrameCorpus& corpus) {
+  std::vector<train::NamedPath> inputs = {{"--join-digits", options.digits}, {"--sound", options.sound}};
+  for (const std::string& file : corpus.files) inputs.push_back({"a file of the data", file});
+  for (const LabellerName& name : labeller_names()) {
+    const Options own = options_of(options, name.name);
+    train::check_outputs(inputs, {{"--metrics", own.metrics}, {"--report", own.report}, {"--predict", own.predict}});
+  }
+  if (!options.sound.empty()) data::read_audio(options.sound, corpus.sample_rate);
+  if (!options.pictures.empty()) data::make_directories(options.pictures);
+}
+
 void run(const Options& options, const CommandLine& line) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const train::Stopwatch watch;
@@ -200,6 +212,7 @@ void run(const Options& options, const CommandLine& line) {
                              corpus.train.frames(), corpus.dev.utterances.size(), parts_text);
   fmt::print("{}: {} labels; {}; made in {:.1f} s\n", corpus.description, corpus.labels.size(), parts_text,
              watch.seconds());
+  check_files(options, corpus);
   for (Labelled& one : all) {
     if (one.label_names != corpus.labels || one.sample_rate != corpus.sample_rate)
       throw Error(ErrorKind::io, fmt::format("{}: was trained on other data: {} Hz, labels {}; got {} Hz, labels {}",

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <numbers>
 #include <string>
 
@@ -188,6 +189,11 @@ TEST_CASE("frame labelling: what cannot be used is named, or left out and counte
   refused("--model all --init-from " + files.text("manifest.tsv"), "--init-from: is for one model");
   refused("--load " + files.text("nowhere"), files.text("nowhere"));
   const std::string small = files.arguments(1) + "--model window1 --epochs 1 ";
+  refused(small + "--predict " + files.text("3_ann_dev.wav"), "--predict: ");
+  std::filesystem::create_directories(files / "page-bilstm.html");
+  refused(files.arguments(1) + "--report " + files.text("page.html"), "--report: ");
+  test::write_file(files / "text.wav", "no sound");
+  refused(small + "--sound " + files.text("text.wav"), files.text("text.wav") + ": ");
   files.write(files.rows + "4_ann_test.mp3\tann\ttest\t4\n0_bob_dev.wav\tbob\tdev\tten\n");
   refused(small, files.text("manifest.tsv") + ":63: column \"digit\": ");
   const Outcome skipped = run(small + "--skip-bad");
