@@ -10,6 +10,7 @@
 #include "saw/data/audio/mfcc.h"
 #include "saw/data/audio/normalize.h"
 #include "saw/data/audio/sound_frames.h"
+#include "saw/data/audio/synthetic_speech.h"
 #include "saw/data/audio/synthetic_voices.h"
 #endif
 #include "saw/data/base64.h"

@@ -14,6 +14,7 @@
 #include "saw/data/file.h"
 #include "saw/train/internal/png.h"
 #include "saw/train/internal/svg.h"
+#include "saw/train/internal/tiers.h"
 
 namespace saw::train {
 namespace {
@@ -77,6 +78,10 @@ void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapO
   const std::int64_t rows = matrix.size(0), columns = matrix.size(1);
   check_names("rows", options.rows, rows);
   check_names("columns", options.columns, columns);
+  for (const Tier& tier : options.tiers)
+    if (static_cast<std::int64_t>(tier.cells.size()) != columns)
+      fail(ErrorKind::argument, "save_heat_map: the tier {} does not fit the columns; got {} cells; expected {}",
+           tier.label, tier.cells.size(), columns);
   const std::vector<double> values = to(matrix.detach(), float64).contiguous().to_vector<double>();
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const double value : values) {
@@ -107,13 +112,16 @@ void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapO
 
   std::size_t longest = 4;
   for (const std::string& name : options.rows.names) longest = std::max(longest, display_width(name));
+  for (const Tier& tier : options.tiers) longest = std::max(longest, display_width(tier.label));
   const double left = 34.0 + 7.0 * static_cast<double>(longest), top = options.title.empty() ? 16.0 : 40.0;
   const bool upright = options.columns.names.empty();
   std::size_t deepest = 1;
   for (const std::string& name : options.columns.names) deepest = std::max(deepest, display_width(name));
   const double below = upright ? 20.0 : 10.0 + 7.0 * static_cast<double>(deepest);
   const auto w = static_cast<double>(width), h = static_cast<double>(height);
-  const double total_width = left + w + 90.0, total_height = top + h + below + 26.0;
+  const double tiers_height = tier_height * static_cast<double>(options.tiers.size());
+  const double bottom = top + h + tiers_height;  // of what the axis of the columns is for
+  const double total_width = left + w + 90.0, total_height = bottom + below + 26.0;
 
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:g}\" height=\"{1:g}\" viewBox=\"0 0 {0:g} {1:g}\" "
@@ -136,14 +144,14 @@ void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapO
 
   if (!options.title.empty()) text(left + w / 2, 24, "middle", options.title, " font-size=\"15\"");
   image(left, top, w, h, encode_png(width, height, pixels));
+  svg += tiers_svg(options.tiers, {.left = left, .top = top + h, .width = w});
   for (const Tick& tick : ticks_of(options.columns, columns, w, 14)) {
     const double x = left + tick.place * w / static_cast<double>(columns);
-    line(x, top + h, x, top + h + 4);
+    line(x, bottom, x, bottom + 4);
     if (upright) {
-      text(x, top + h + 17, "middle", tick.text);
+      text(x, bottom + 17, "middle", tick.text);
     } else {
-      text(x + 4, top + h + 8, "end", tick.text,
-           fmt::format(" transform=\"rotate(-90 {:g} {:g})\"", x + 4, top + h + 8));
+      text(x + 4, bottom + 8, "end", tick.text, fmt::format(" transform=\"rotate(-90 {:g} {:g})\"", x + 4, bottom + 8));
     }
   }
   for (const Tick& tick : ticks_of(options.rows, rows, h, 13)) {

@@ -23,6 +23,12 @@ enum class ColourMap {
   blue,  ///< white to dark blue; for counts
 };
 
+/// Texts for the columns, below the cells: labels of frames, for instance. Neighbours that are equal share a box.
+struct Tier {
+  std::string label = {};               ///< what it shows, on its left
+  std::vector<std::string> cells = {};  ///< one for each column; empty: no box
+};
+
 /// What stands around a heat map, and how it is drawn.
 struct HeatMapOptions {
   std::string title = {};                     ///< above it; empty: none
@@ -31,12 +37,14 @@ struct HeatMapOptions {
   ColourMap colours = ColourMap::fire;        ///< of the cells
   std::optional<double> low = {}, high = {};  ///< values of the two ends of the scale; default: those that occur
   std::int64_t width = 720, height = 280;     ///< of the cells, in pixels of the picture, about
+  /// From the top; where one differs from the first, a red line marks it.
+  std::vector<Tier> tiers = {};
 };
 
 /// Writes a matrix (rows, columns) as a picture with axes, names and a scale of colours: an SVG file, in which the
 /// cells are an embedded PNG. NaN and infinite cells are grey. The file appears whole or not at all. Throws
-/// Error(shape) unless the matrix has rows and columns, Error(argument) for names that do not fit and in a build
-/// without images (SAW_AUDIO=OFF), Error(io).
+/// Error(shape) unless the matrix has rows and columns, Error(argument) for names and tiers that do not fit and in a
+/// build without images (SAW_AUDIO=OFF), Error(io).
 void save_heat_map(const std::string& path, const Tensor& matrix, const HeatMapOptions& options = {});
 
 }  // namespace train

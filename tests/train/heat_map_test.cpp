@@ -37,6 +37,31 @@ TEST_CASE("a heat map names its cells and survives odd values") {
   train::save_heat_map(path, full({2, 300}, nan));
 }
 
+TEST_CASE("tiers below a heat map: a box for neighbours that are equal, a red line for what is not as in the first") {
+  const test::TemporaryDirectory directory;
+  const std::string path = (directory.path() / "map.svg").string();
+  const auto count = [&](const std::string& part) {
+    const std::string svg = test::read_file(path);
+    int found = 0;
+    for (std::size_t at = svg.find(part); at != std::string::npos; at = svg.find(part, at + 1)) ++found;
+    return found;
+  };
+  train::save_heat_map(path, zeros({2, 6}));
+  const int without = count("<rect");
+  train::save_heat_map(path, zeros({2, 6}),
+                       {.tiers = {{.label = "said", .cells = {"a", "a", "b", "b", "", "<"}},
+                                  {.label = "heard", .cells = {"a", "b", "b", "", "", "d"}}}});
+  CHECK(count("<rect") == without + 3 + 3 + 3);  // boxes of each, and three lines
+  CHECK(count("fill=\"#d00\"") == 3);
+  CHECK(count(">said</text>") == 1);
+  CHECK(count(">heard</text>") == 1);
+  CHECK(count(">a</text>") == 2);
+  CHECK(count(">&lt;</text>") == 1);
+  // One text, one colour.
+  CHECK(count("fill=\"hsl(0,") == 2);
+  CHECK_THROWS_AS(train::save_heat_map(path, zeros({2, 6}), {.tiers = {{.cells = {"a"}}}}), Error);
+}
+
 TEST_CASE("a heat map that cannot be drawn or written") {
   const test::TemporaryDirectory directory;
   const std::string path = (directory.path() / "map.svg").string();
