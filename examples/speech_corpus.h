@@ -4,16 +4,15 @@
 // recorded digits joined to strings.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <saw/saw.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <set>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,94 +20,9 @@
 
 #include "joined_digits.h"
 #include "speech_model.h"
+#include "speech_utterances.h"
 
 namespace saw::examples {
-
-/// What somebody says.
-struct SpeechUtterance {
-  Tensor samples = {};     ///< (T) float32
-  std::string text = {};   ///< words with a single space between them
-  std::string name = {};   ///< a path, or what it is called
-  std::string place = {};  ///< "file:line" of a table, else empty
-};
-
-/// Some of them, made or read when they are asked for; from any thread.
-struct SpeechPart {
-  std::int64_t count = 0;
-  std::function<SpeechUtterance(std::int64_t number)> read = {};
-};
-
-struct SpeechCorpus {
-  std::string description = {};
-  std::int64_t sample_rate = 16000;  ///< Hz
-  SpeechPart train = {}, dev = {}, test = {};
-  Letters letters = {};                      ///< of the training texts, or those that were given
-  bool is_endless = false;                   ///< training strings are made for the occasion: none comes twice
-  std::vector<std::string> words = {};       ///< all that may be said, where that is known
-  std::vector<std::string> skipped = {};     ///< what cannot be used, and why
-  std::vector<train::NamedPath> files = {};  ///< sound files
-};
-
-struct SpeechCorpusOptions {
-  std::string manifest, join_digits, leave_out;  ///< at most one of the first two
-  std::int64_t sample_rate = 0;                  ///< Hz; 0: 8,000 for digits, else 16,000
-  std::int64_t voices = 24, strings = 600;       ///< of the synthesiser, of the test on digits
-  bool training = true;                          ///< false: only the test part is needed
-  bool skip_bad = false;                         ///< leave out what cannot be used, and list it
-  std::uint64_t seed = 1;
-  const Letters* letters = nullptr;  ///< of a model that is there; null: those of the training texts
-};
-
-/// Text as it is written to be read aloud: white space of any kind is one space between words, none around them.
-inline std::string normal_spaces(std::string_view text) {
-  std::istringstream stream{std::string(text)};
-  std::string result;
-  for (std::string word; stream >> word;) result += (result.empty() ? "" : " ") + word;
-  return result;
-}
-
-/// The letters of some texts, sorted.
-inline Letters letters_of(const std::vector<std::string>& texts) {
-  std::set<std::string> letters;
-  for (const std::string& text : texts)
-    for (const std::string& letter : data::split_characters(text)) letters.insert(letter);
-  return Letters({letters.begin(), letters.end()});
-}
-
-/// The letters of words that are given beforehand, or those of a model, which must have them.
-inline Letters letters_of_words(const std::vector<std::string>& words, const SpeechCorpusOptions& options) {
-  std::vector<std::string> texts = words;
-  texts.emplace_back(" ");
-  if (options.letters == nullptr) return letters_of(texts);
-  for (const std::string& text : texts)
-    if (const std::string letter = options.letters->unknown_letter(text); !letter.empty())
-      throw Error(ErrorKind::io, fmt::format("the model was trained on texts without the letter \"{}\"", letter));
-  return *options.letters;
-}
-
-/// A part that is in memory already.
-inline SpeechPart part_of(std::vector<SpeechUtterance> utterances) {
-  const auto kept = std::make_shared<const std::vector<SpeechUtterance>>(std::move(utterances));
-  return {std::ssize(*kept), [kept](std::int64_t number) { return kept->at(static_cast<std::size_t>(number)); }};
-}
-
-/// Throws Error(io) for an utterance that a model cannot be trained on or judged by.
-inline void check_utterance(const SpeechUtterance& utterance, const SpeechFeatures& features, const Letters& letters) {
-  const std::int64_t samples = utterance.samples.numel();
-  if (samples < features.fewest_samples())
-    throw Error(ErrorKind::io, fmt::format("{}: too short; got {} samples; expected at least {}", utterance.name,
-                                           samples, features.fewest_samples()));
-  if (const std::string letter = letters.unknown_letter(utterance.text); !letter.empty())
-    throw Error(ErrorKind::io,
-                fmt::format("column \"text\": the letter \"{}\" is in no text that is trained on; got \"{}\"",
-                            train::printable(letter), train::printable(utterance.text, 60)));
-  const std::int64_t rows = features.rows(samples), needed = nn::ctc_frames_needed(letters.encode(utterance.text));
-  if (needed > rows)
-    throw Error(
-        ErrorKind::io,
-        fmt::format("column \"text\": {} letters and repetitions need as many rows of 30 ms, but {} has {}; got \"{}\"",
-                    needed, utterance.name, rows, train::printable(utterance.text, 60)));
-}
 
 // ---- words that are said for the occasion ----
 
@@ -250,7 +164,7 @@ inline const std::vector<std::string>& digit_words() {
 /// With a speaker left out, nothing of theirs is in training or dev, and the test is theirs alone.
 inline SpeechCorpus digits_speech_corpus(const SpeechCorpusOptions& options) {
   const std::int64_t sample_rate = options.sample_rate > 0 ? options.sample_rate : 8000;
-  const auto recordings = std::make_shared<const DigitRecordings>(
+  const auto recordings = std::make_shared<DigitRecordings>(
       read_digits(options.join_digits, {.skip_bad = options.skip_bad, .sample_rate = sample_rate}));
   SpeechCorpus corpus{.description = options.join_digits,
                       .sample_rate = sample_rate,
@@ -258,6 +172,21 @@ inline SpeechCorpus digits_speech_corpus(const SpeechCorpusOptions& options) {
                       .is_endless = true,
                       .words = digit_words(),
                       .skipped = recordings->skipped};
+  // A digit must have a row for each of its letters, or no string of it can be heard.
+  const SpeechFeatures features(sample_rate);
+  std::erase_if(recordings->recordings, [&](const DigitRecording& recording) {
+    const std::string& word = digit_words()[static_cast<std::size_t>(recording.digit)];
+    try {
+      check_utterance({.samples = recording.samples, .text = word, .name = recording.path}, features, corpus.letters,
+                      "digit");
+      return false;
+    } catch (const Error& error) {
+      const std::string problem = fmt::format("{}:{}: {}", options.join_digits, recording.line, error.what());
+      if (!options.skip_bad) throw Error(ErrorKind::io, problem);
+      corpus.skipped.push_back(problem);
+      return true;
+    }
+  });
   std::set<std::string> speakers;
   for (const DigitRecording& recording : recordings->recordings) {
     speakers.insert(recording.speaker);

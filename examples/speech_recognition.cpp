@@ -14,6 +14,7 @@
 
 #include "command_line.h"
 #include "reports.h"
+#include "speech_batches.h"
 #include "speech_corpus.h"
 #include "speech_model.h"
 #include "speech_results.h"
@@ -27,52 +28,18 @@ struct Options : CommonOptions {
   bool train_lexicon = false, skip_bad = false;
 };
 
-/// What a step is trained on.
-struct SpeechBatch {
-  Tensor rows;
-  Segments utterances;
-  Tensor letters;
-  Segments texts;
-};
-
-constexpr std::int64_t batch_size = 16;
-
-/// An utterance at another speed, which is also another pitch, with masks over time and frequency.
-Tensor augmented(const SpeechFeatures& features, const Tensor& samples, std::int64_t fewest_rows,
-                 Generator& generator) {
-  // Sixteenths and the like: the ratio of two small numbers makes a short filter.
-  static const std::vector<double> speeds = {0.85,  0.875, 0.9,   0.925, 0.95,  0.975, 1.0,
-                                             1.025, 1.05,  1.075, 1.1,   1.125, 1.15,  1.175};
-  Tensor changed = data::perturb_speed({samples, features.sample_rate()}, speeds, generator).samples;
-  if (features.rows(changed.numel()) < fewest_rows || changed.numel() < features.fewest_samples()) changed = samples;
-  return SpeechFeatures::stack(
-      data::spec_augment(features.frames(changed),
-                         {.frequency_width = 6, .time_width = 12, .largest_time_share = 0.1, .fill = 0.0}, generator));
-}
-
-SpeechBatch make_batch(const SpeechCorpus& corpus, const SpeechFeatures& features,
-                       std::span<const std::int64_t> numbers, Generator& generator) {
-  TensorList rows;
-  std::vector<std::vector<std::int64_t>> texts;
-  for (const std::int64_t number : numbers) {
-    const SpeechUtterance utterance = corpus.train.read(number);
-    texts.push_back(corpus.letters.encode(utterance.text));
-    rows.push_back(augmented(features, utterance.samples, nn::ctc_frames_needed(texts.back()), generator));
-  }
-  const data::Packed frames = data::pack_rows(rows), letters = data::pack_ids(texts);
-  return {frames.rows, frames.segments, letters.rows, letters.segments};
-}
-
 /// Trains the model, or goes on with its training.
-void fit(SpeechModel& model, const train::ModelFile& description, const SpeechCorpus& corpus,
-         const SpeechFeatures& features, const Options& options, const train::RunOptions& run_options,
-         Reports& reports) {
+void fit(SpeechModel& model, const train::ModelFile& description, SpeechCorpus& corpus, const SpeechFeatures& features,
+         const Options& options, const train::RunOptions& run_options, Reports& reports) {
   data::Batches<SpeechBatch> batches(
       data::Lengths::of_count(corpus.is_endless ? options.steps * batch_size : corpus.train.count),
       [&](std::span<const std::int64_t> numbers, Generator& generator) {
         return make_batch(corpus, features, numbers, generator);
       },
-      {.examples = batch_size, .bucket = 1, .seed = static_cast<std::uint64_t>(options.seed)});
+      {.examples = batch_size,
+       .bucket = 1,
+       .seed = static_cast<std::uint64_t>(options.seed),
+       .skip_bad = options.skip_bad});
   optim::AdamW adam(model.parameters(), {.learning_rate = 1.5e-3});
   optim::Schedule schedule(adam,
                            optim::CosineWithWarmup{.warmup_steps = options.steps / 10, .total_steps = options.steps});
@@ -135,10 +102,11 @@ void fit(SpeechModel& model, const train::ModelFile& description, const SpeechCo
                            train::printable(heard[0].greedy, 200)));
   }
   run.finish();
+  for (const data::SkippedExample& bad : batches.skipped()) corpus.skipped.push_back(bad.reason);
 }
 
 /// A model to train: letters, parameters, what its file is to say.
-std::unique_ptr<SpeechModel> train_model(const SpeechCorpus& corpus, const SpeechFeatures& features,
+std::unique_ptr<SpeechModel> train_model(SpeechCorpus& corpus, const SpeechFeatures& features,
                                          const std::vector<std::string>& words, const Options& options,
                                          const CommandLine& line, Reports& reports) {
   auto model = std::make_unique<SpeechModel>(corpus.letters.size());
@@ -170,7 +138,6 @@ void run(Options& options, const CommandLine& line) {
     throw Error(ErrorKind::argument, "--leave-out: needs --join-digits, whose speakers it is about");
   Reports reports(options, "Speech recognition");
   reports.settings(line);
-  fmt::print("{}\n", config_string());
   std::optional<train::ModelFile> file;
   std::optional<Letters> letters;
   if (!trains) {
@@ -178,9 +145,10 @@ void run(Options& options, const CommandLine& line) {
     file->check_model({"conformer"});
     letters = Letters::parse(file->part("letters"), file->part_name("letters"));
   }
-  // Who only wants one sound read needs no corpus.
+  // Who only wants one sound read needs no corpus, and gets its text alone.
   const bool has_corpus =
       trains || options.transcribe.empty() || !options.manifest.empty() || !options.join_digits.empty();
+  if (has_corpus) fmt::print("{}\n", config_string());
   SpeechCorpus corpus;
   if (has_corpus)
     corpus = open_speech_corpus({.manifest = options.manifest,
@@ -198,8 +166,10 @@ void run(Options& options, const CommandLine& line) {
   const SpeechFeatures features(corpus.sample_rate);
   const std::vector<std::string> words = lexicon_words(corpus, options.lexicon, options.train_lexicon, file);
   if (trains && options.steps == 0)
-    options.steps =
-        corpus.is_endless ? 900 : std::clamp<std::int64_t>(corpus.train.count * 20 / batch_size, 450, 40000);
+    options.steps = corpus.is_endless ? 900
+                    : options.manifest.empty()
+                        ? 400
+                        : std::clamp<std::int64_t>(corpus.train.count * 20 / batch_size, 400, 40000);
   std::string summary;
   if (has_corpus) {
     summary = fmt::format("{}: {} utterances to train on, {} dev, {} test", corpus.description,
@@ -229,7 +199,7 @@ void run(Options& options, const CommandLine& line) {
   figures.emplace_back("peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes));
   figures.emplace_back("seconds", watch.seconds());
   reports.write(figures);
-  fmt::print("{} in all\n", train::format_duration(watch.seconds()));
+  if (has_corpus) fmt::print("{} in all\n", train::format_duration(watch.seconds()));
   if (!options.transcribe.empty()) {
     SpeechUtterance sound{.samples = data::read_audio(options.transcribe, corpus.sample_rate).samples,
                           .name = options.transcribe};

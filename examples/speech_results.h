@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "reports.h"
-#include "speech_corpus.h"
 #include "speech_model.h"
+#include "speech_utterances.h"
 
 namespace saw::examples {
 
@@ -148,6 +148,12 @@ inline Reports::Record report_on(SpeechModel& model, const SpeechCorpus& corpus,
   fmt::print("\n");
   for (std::size_t i = 0; i < heard.size(); ++i) {
     lines += fmt::format("{}\t{}\t{}\n", test.names()[i], test.texts()[i], heard[i].*best);
+    train::Edits wrong = train::character_edits(heard[i].*best, test.texts()[i]);
+    if (wrong.total() > 0)
+      report.mistake({.text = test.names()[i],
+                      .target = test.texts()[i],
+                      .prediction = heard[i].*best,
+                      .loss = static_cast<double>(wrong.total())});
     if (i < 3)
       fmt::print("said:  {}\nheard: {}\n", train::printable(test.texts()[i], 300),
                  train::printable(heard[i].*best, 300));
