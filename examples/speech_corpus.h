@@ -111,9 +111,6 @@ inline SpeechCorpus manifest_speech_corpus(const SpeechCorpusOptions& options) {
     parts[1] = chosen(1);
     parts[0] = chosen(0);
   }
-  if (options.training && parts[0].empty()) throw Error(ErrorKind::io, manifest + ": has no utterance to train on");
-  if (options.training && parts[1].empty())
-    throw Error(ErrorKind::io, manifest + ": has a single utterance, so nothing is left to choose the model by");
   // Every file is looked at before training begins: what is broken shows now, not after an hour.
   std::int64_t room = room_for_sounds;
   const std::int64_t sample_rate = corpus.sample_rate;
@@ -149,6 +146,10 @@ inline SpeechCorpus manifest_speech_corpus(const SpeechCorpusOptions& options) {
     };
     (p == 0 ? corpus.train : p == 1 ? corpus.dev : corpus.test) = part;
   }
+  if (options.training && corpus.train.count == 0)
+    throw Error(ErrorKind::io, manifest + ": has no utterance to train on");
+  if (options.training && corpus.dev.count == 0)
+    throw Error(ErrorKind::io, manifest + ": has no utterance left to choose the weights by");
   return corpus;
 }
 

@@ -164,6 +164,11 @@ void run(Options& options, const CommandLine& line) {
   line.check_inputs(corpus.files);
   if (file) corpus.sample_rate = file->integer("sample_rate"), corpus.letters = *letters;
   const SpeechFeatures features(corpus.sample_rate);
+  SpeechUtterance sound{.name = options.transcribe};
+  if (!sound.name.empty()) {
+    sound.samples = data::read_audio(sound.name, corpus.sample_rate).samples;
+    check_utterance(sound, features, corpus.letters);
+  }
   const std::vector<std::string> words = lexicon_words(corpus, options.lexicon, options.train_lexicon, file);
   if (trains && options.steps == 0)
     options.steps = corpus.is_endless ? 900
@@ -201,10 +206,7 @@ void run(Options& options, const CommandLine& line) {
   reports.write(figures);
   if (has_corpus) fmt::print("{} in all\n", train::format_duration(watch.seconds()));
   if (!options.transcribe.empty()) {
-    SpeechUtterance sound{.samples = data::read_audio(options.transcribe, corpus.sample_rate).samples,
-                          .name = options.transcribe};
-    check_utterance(sound, features, corpus.letters);
-    const Transcript heard = transcribe(*model, corpus.letters, {features.stack(features.frames(sound.samples))},
+    const Transcript heard = transcribe(*model, corpus.letters, {SpeechFeatures::stack(features.frames(sound.samples))},
                                         options.beam, lexicon ? &*lexicon : nullptr)[0];
     fmt::print("{}\n", train::printable(heard.beam));
     if (lexicon) fmt::print("{}  (with the lexicon)\n", train::printable(heard.lexicon));
