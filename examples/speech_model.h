@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,6 +51,8 @@ class Letters {
   static Letters parse(const std::string& text, const std::string& name) {
     Letters letters;
     letters.letters_ = data::Vocabulary::parse(text, name);
+    if (letters.letters_.find_role("blank") != 0)
+      throw Error(ErrorKind::io, fmt::format("{}: is no list of letters that begins with the blank", name));
     return letters;
   }
 
@@ -114,6 +117,40 @@ inline std::vector<Transcript> transcribe(SpeechModel& model, const Letters& let
   if (beam > 0) search(nullptr, &Transcript::beam);
   if (beam > 0 && lexicon != nullptr) search(lexicon, &Transcript::lexicon);
   return result;
+}
+
+/// A word and when it is said, in seconds.
+struct WordTime {
+  std::string word;
+  double begin, end;
+};
+
+/// When the words of a text are said in an utterance, by forced alignment. CTC learns when it is sure of a letter, not
+/// when the letter begins: good to about a tenth of a second. Empty where the text does not fit.
+inline std::vector<WordTime> word_times(SpeechModel& model, const Letters& letters, const Tensor& rows,
+                                        const std::string& text) {
+  const NoGradGuard no_grad;
+  model.eval();
+  const Segments whole = Segments::from_lengths({rows.size(0)});
+  const std::vector<std::vector<std::int64_t>> symbols = {letters.encode(text)};
+  const data::Packed target = data::pack_ids(symbols);
+  const nn::CtcAlignment alignment = nn::ctc_align(model.forward(rows, whole), whole, target.rows, target.segments);
+  std::vector<std::size_t> word_of;  // the number of the word that each letter belongs to
+  for (const std::int64_t symbol : symbols[0])
+    word_of.push_back((word_of.empty() ? 0 : word_of.back()) + (symbol == letters.space() ? 1 : 0));
+  std::vector<WordTime> words;
+  for (std::int64_t row = 0; row < rows.size(0); ++row) {
+    const auto position = alignment.positions.select(0, row).item<std::int64_t>();
+    if (position < 0) continue;
+    const std::int64_t symbol = symbols[0][static_cast<std::size_t>(position)];
+    if (symbol == letters.space()) continue;
+    const double begin = 0.03 * static_cast<double>(row);
+    if (words.size() <= word_of[static_cast<std::size_t>(position)]) words.push_back({"", begin, 0});
+    words.back().end = begin + 0.03;
+  }
+  std::istringstream stream(text);
+  for (WordTime& word : words) stream >> word.word;
+  return words;
 }
 
 }  // namespace saw::examples

@@ -25,7 +25,7 @@ using namespace saw::examples;
 struct Options : CommonOptions {
   std::string join_digits, leave_out, lexicon, transcribe;
   std::int64_t steps = 0, beam = 16, sample_rate = 0, voices = 24, strings = 600;
-  bool train_lexicon = false, skip_bad = false;
+  bool train_lexicon = false, times = false, skip_bad = false;
 };
 
 /// Trains the model, or goes on with its training.
@@ -206,10 +206,13 @@ void run(Options& options, const CommandLine& line) {
   reports.write(figures);
   if (has_corpus) fmt::print("{} in all\n", train::format_duration(watch.seconds()));
   if (!options.transcribe.empty()) {
-    const Transcript heard = transcribe(*model, corpus.letters, {SpeechFeatures::stack(features.frames(sound.samples))},
-                                        options.beam, lexicon ? &*lexicon : nullptr)[0];
+    const Tensor rows = SpeechFeatures::stack(features.frames(sound.samples));
+    const Transcript heard = transcribe(*model, corpus.letters, {rows}, options.beam, lexicon ? &*lexicon : nullptr)[0];
     fmt::print("{}\n", train::printable(heard.beam));
     if (lexicon) fmt::print("{}  (with the lexicon)\n", train::printable(heard.lexicon));
+    if (options.times)
+      for (const WordTime& word : word_times(*model, corpus.letters, rows, lexicon ? heard.lexicon : heard.beam))
+        fmt::print("{:6.2f} {:6.2f} s  {}\n", word.begin, word.end, train::printable(word.word));
   }
   reports.finish(watch.seconds());
   if (!corpus.skipped.empty()) fmt::print("left out, {}:\n", corpus.skipped.size());
@@ -238,5 +241,6 @@ int main(int argc, char** argv) {
   line.add({"--seed", "--threads", "--save", "--load", "--resume", "--init-from", "--checkpoint-steps", "--metrics",
             "--report", "--tensorboard", "--predict", "--profile", "--config"});
   line.text("--transcribe", options.transcribe, "a sound file to read at the end", CommandLine::Kind::source);
+  line.flag("--times", options.times, "with --transcribe: when each word is said");
   return line.run(argc, argv, [&] { run(options, line); });
 }

@@ -75,6 +75,12 @@ TEST_CASE("speech recognition: learns its own words, is saved, loaded, and reads
   CHECK(read.status == 0);
   CHECK(std::count(read.output.begin(), read.output.end(), '\n') == 2);
   CHECK(has(read.output, "  (with the lexicon)\n"));
+  const Outcome timed = run("--beam 2 --times --load " + model + " --transcribe " + wav);
+  CAPTURE(timed.output);
+  CHECK(timed.output.starts_with(read.output));
+  const std::string with_lexicon = read.output.substr(read.output.find('\n') + 1);
+  CHECK(std::count(timed.output.begin(), timed.output.end(), '\n') ==
+        3 + std::count(with_lexicon.begin(), with_lexicon.begin() + with_lexicon.find("  (with"), ' '));
   data::write_wav(wav, {zeros({9}), 4000});
   CHECK(has(run("--load " + model + " --transcribe " + wav).output, "some.wav: too short; got 9 samples"));
   CHECK(has(run("--load " + model + " --transcribe " + wav + "x").output, "some.wavx: "));
