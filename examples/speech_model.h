@@ -26,6 +26,7 @@ class SpeechFeatures {
       : log_mel_(
             {.sample_rate = sample_rate, .window = 32 * sample_rate / 1000, .hop = sample_rate / 100, .mels = mels}) {}
 
+  const data::LogMelOptions& options() const { return log_mel_.options(); }
   std::int64_t sample_rate() const { return log_mel_.options().sample_rate; }
   /// The fewest samples that can be looked at.
   std::int64_t fewest_samples() const { return log_mel_.options().window / 2 + 1; }
@@ -33,8 +34,9 @@ class SpeechFeatures {
   std::int64_t rows(std::int64_t samples) const {
     return (1 + samples / log_mel_.options().hop + stacked - 1) / stacked;
   }
-  /// samples (T) → frames (F, mels).
-  Tensor frames(const Tensor& samples) const { return data::standardize(log_mel_(samples)); }
+  /// samples (T) → frames (F, mels) as they are, and normalised over the utterance.
+  Tensor log_mel(const Tensor& samples) const { return log_mel_(samples); }
+  Tensor frames(const Tensor& samples) const { return data::standardize(log_mel(samples)); }
   /// frames (F, mels) → rows (⌈F / 3⌉, width).
   static Tensor stack(const Tensor& frames) { return data::stack_frames(frames, 0, stacked - 1, stacked); }
 
