@@ -12,6 +12,7 @@
 #include "saw/data/audio/sound_frames.h"
 #include "saw/data/audio/synthetic_speech.h"
 #include "saw/data/audio/synthetic_voices.h"
+#include "saw/data/audio/vocal_tract.h"
 #endif
 #include "saw/data/base64.h"
 #include "saw/data/batch_plan.h"

@@ -89,4 +89,13 @@ FilterBank triangles_over_mel(const MelBand& band) {
   return triangles(bins, corners_in_mel(band, MelScale::htk), false);
 }
 
+std::vector<double> bands_at(const MelBand& band, MelScale scale, double factor) {
+  const std::vector<double> corners = corners_in_mel(band, scale);
+  const double step = corners[1] - corners[0];
+  std::vector<double> result;
+  for (std::size_t m = 1; m + 1 < corners.size(); ++m)
+    result.push_back((to_mel(factor * to_hertz(corners[m], scale), scale) - corners[1]) / step);
+  return result;
+}
+
 }  // namespace saw::data

@@ -44,4 +44,8 @@ FilterBank triangles_over_hertz(const MelBand& band, MelScale scale, bool area_n
 /// Triangles with straight sides over mel, as Kaldi has them; the bin of the Nyquist frequency is left out.
 FilterBank triangles_over_mel(const MelBand& band);
 
+/// For each triangle, where on the axis of their numbers one would stand whose centre is `factor` times as many Hz:
+/// 2.5 lies between the third and the fourth.
+std::vector<double> bands_at(const MelBand& band, MelScale scale, double factor);
+
 }  // namespace saw::data
