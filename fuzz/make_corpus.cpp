@@ -117,6 +117,18 @@ void make_table(const files::path& directory) {
   data::write_file(directory / "vocabulary", "\\padding\n\\unknown\n\\special x\nsaw\na\\tb\n");
 }
 
+void make_text(const files::path& directory) {
+  const std::string rest = "\t_\t_\t_\t_\t_\t_\n";
+  data::write_file(directory / "conllu", "# sent_id = 1\n# text = I can't.\n1\tI\t_\tPRON" + rest +
+                                             "2-3\tcan't\t_\t_\t_\t_\t_\t_\t_\tSpaceAfter=No\n2\tca\t_\tAUX" + rest +
+                                             "3\tn't\t_\tPART" + rest + "3.1\tgo\t_\tVERB" + rest + "4\t.\t_\tPUNCT" +
+                                             rest + "\n");
+  data::write_file(directory / "windows",
+                   "\xEF\xBB\xBF"
+                   "1\tStop\t_\tVERB\t_\t_\t_\t_\t_\t_\r\n\r\n");
+  data::write_file(directory / "lines", "one\n\ntwo\r\n" + std::string(30, 'x') + "\nlast");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -134,6 +146,7 @@ int main(int argc, char** argv) {
     fill("safetensors", make_safetensors);
     fill("npy", make_npy);
     fill("table", make_table);
+    fill("text", make_text);
     fill("wav", make_wav);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "make_fuzz_corpus: %s\n", error.what());
