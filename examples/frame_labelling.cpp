@@ -173,6 +173,8 @@ std::vector<Labelled> saved_labellers(const Options& options) {
         .name = file.model, .label_names = lines_of(file.part("labels")), .sample_rate = file.integer("sample_rate")});
     one.model = make_labeller(one.name, std::ssize(one.label_names));
     file.load_into(*one.model);
+    if (one.label_names != all[0].label_names || one.sample_rate != all[0].sample_rate)
+      throw Error(ErrorKind::io, path + ": was trained on other data than " + paths[0]);
   }
   return all;
 }
@@ -185,7 +187,7 @@ void check_files(const Options& options, const FrameCorpus& corpus) {
     const Options own = options_of(options, name.name);
     train::check_outputs(inputs, {{"--metrics", own.metrics}, {"--report", own.report}, {"--predict", own.predict}});
   }
-  if (!options.sound.empty()) data::read_audio(options.sound, corpus.sample_rate);
+  if (!options.sound.empty()) read_frames(options.sound, corpus.sample_rate);
   if (!options.pictures.empty()) data::make_directories(options.pictures);
 }
 

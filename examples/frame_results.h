@@ -138,34 +138,49 @@ inline void draw_labels(const std::string& folder, const FrameCorpus& corpus, co
                         .height = 480});
 }
 
-/// What the models hear in a sound file, as lines `begin end label` in seconds, and as a picture in a folder unless
-/// that is empty.
-inline void label_sound(const std::string& path, const std::vector<Labelled>& all, const std::string& folder) {
-  LabelledFrames sound;
-  std::vector<train::Tier> tiers;
-  for (const Labelled& one : all) {
-    const data::Audio audio = data::read_audio(path, one.sample_rate);
-    try {
-      sound = FrameFeatures(one.sample_rate)(audio.samples);
-    } catch (const Error& error) {
-      throw Error(error.kind(), path + ": " + error.what());
-    }
-    FrameSet set;
+/// The frames of a sound file. Throws Error, which begins with the path.
+inline LabelledFrames read_frames(const std::string& path, std::int64_t sample_rate) {
+  const data::Audio audio = data::read_audio(path, sample_rate);
+  try {
+    LabelledFrames sound = FrameFeatures(sample_rate)(audio.samples);
     sound.name = std::filesystem::path(path).filename().string();
-    sound.labels.assign(static_cast<std::size_t>(sound.frames.size(0)), 0);
-    set.utterances = {sound};
-    tiers.push_back(tier_of(one.name, labels_of(*one.model, set)[0], one.label_names));
-    const std::vector<std::string>& cells = tiers.back().cells;
+    return sound;
+  } catch (const Error& error) {
+    throw Error(error.kind(), path + ": " + error.what());
+  }
+}
+
+/// What the models hear in a sound file, as lines `begin end label` in seconds, and the beginning as a picture in a
+/// folder unless that is empty. Attention takes memory for pairs of frames, so it is half a minute that is looked at.
+inline void label_sound(const std::string& path, const std::vector<Labelled>& all, const std::string& folder) {
+  constexpr std::int64_t longest = 30 * frames_per_second;
+  const LabelledFrames sound = read_frames(path, all.front().sample_rate);
+  const std::int64_t frames = sound.frames.size(0);
+  FrameSet pieces;
+  for (std::int64_t begin = 0; begin < frames; begin += longest) {
+    const std::int64_t end = std::min(begin + longest, frames);
+    pieces.utterances.push_back({.name = sound.name,
+                                 .frames = sound.frames.slice(0, begin, end),
+                                 .log_mel = sound.log_mel.slice(0, begin, end),
+                                 .labels = std::vector<std::int64_t>(static_cast<std::size_t>(end - begin))});
+  }
+  std::vector<train::Tier> tiers;  // of the first piece
+  for (const Labelled& one : all) {
+    const auto labels = labels_of(*one.model, pieces);
+    tiers.push_back(tier_of(one.name, labels[0], one.label_names));
+    std::vector<std::int64_t> joined;
+    for (const auto& piece : labels) joined.insert(joined.end(), piece.begin(), piece.end());
     fmt::print("\n{}, {}\n", train::printable(sound.name), one.name);
-    for (std::size_t begin = 0, end = 0; begin < cells.size(); begin = end) {
-      while (end < cells.size() && cells[end] == cells[begin]) ++end;
+    for (std::size_t begin = 0, end = 0; begin < joined.size(); begin = end) {
+      while (end < joined.size() && joined[end] == joined[begin]) ++end;
       fmt::print("{:.2f}\t{:.2f}\t{}\n", static_cast<double>(begin) / frames_per_second,
-                 static_cast<double>(end) / frames_per_second, cells[begin]);
+                 static_cast<double>(end) / frames_per_second,
+                 one.label_names[static_cast<std::size_t>(joined[begin])]);
     }
   }
   if (folder.empty()) return;
   data::make_directories(folder);
-  draw_utterance(folder + "/sound.svg", sound, std::move(tiers));
+  draw_utterance(folder + "/sound.svg", pieces.utterances[0], std::move(tiers));
 }
 
 }  // namespace saw::examples

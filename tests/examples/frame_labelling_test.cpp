@@ -146,6 +146,17 @@ TEST_CASE("frame labelling: learns, is saved, loaded, hears sounds, draws pictur
   CHECK(heard.status == 0);
   CHECK(has(heard.output, "4_ann_test.wav, window11\n0.00\t"));
   CHECK(has(heard.output, "\t4\n"));
+  // More than is looked at at once, and too little.
+  data::write_wav(files.text("long.wav"), {randn({280000}) * 0.1, 8000});
+  const Outcome long_sound = run("--load " + files.text("one") + " --pictures " + files.text("pictures") + " --sound " +
+                                 files.text("long.wav"));
+  CHECK(long_sound.status == 0);
+  CHECK(has(long_sound.output, "\t35.01\t"));
+  CHECK(has(test::read_file(files / "pictures" / "sound.svg"), ">window11</text>"));
+  data::write_wav(files.text("short.wav"), {zeros({50}), 8000});
+  const Outcome short_sound = run("--load " + files.text("one") + " --sound " + files.text("short.wav"));
+  CHECK(short_sound.status == 1);
+  CHECK(has(short_sound.output, "frame_labelling: " + files.text("short.wav") + ": "));
   const Outcome other = run("--load " + files.text("one") + " --test-utterances 1");
   CHECK(other.status == 1);
   CHECK(has(other.output, "one: was trained on other data: 8000 Hz, labels 0 1 2"));
