@@ -45,7 +45,8 @@ double fit(LanguageModel& model, const Options& options, const LanguageModelSize
       {.rows = std::clamp<std::int64_t>(rows / 200, 256, 1536), .seed = static_cast<std::uint64_t>(options.seed)});
   const std::int64_t steps = batches.steps_of_epochs(epochs);
 
-  optim::AdamW adam(model.parameters(), {.learning_rate = 6e-3, .beta1 = 0.9, .beta2 = 0.98, .weight_decay = 0.05});
+  optim::AdamW adam(model.parameters(),
+                    {.learning_rate = is_lstm ? 6e-3 : 4e-3, .beta1 = 0.9, .beta2 = 0.98, .weight_decay = 0.05});
   optim::Schedule schedule(adam, optim::CosineWithWarmup{.warmup_steps = steps / 12, .total_steps = steps});
   optim::ExponentialMovingAverage average(model.parameters(), {.decay = 0.998, .warm_up = true});
 
