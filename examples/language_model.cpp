@@ -38,7 +38,7 @@ double fit(LanguageModel& model, const Options& options, const LanguageModelSize
   // Small texts are read more often, in smaller batches.
   // The LSTM learns in fewer steps, and then by heart.
   const bool is_lstm = options.model == "lstm";
-  const std::int64_t usual = std::clamp<std::int64_t>((is_lstm ? 850000 : 1700000) / rows, 4, is_lstm ? 16 : 32);
+  const std::int64_t usual = std::clamp<std::int64_t>((is_lstm ? 850000 : 1700000) / rows, 8, is_lstm ? 16 : 32);
   const std::int64_t epochs = options.epochs > 0 ? options.epochs : usual;
   data::Batches batches(
       lengths, [&](std::span<const std::int64_t> numbers) { return batch_of(training, numbers, units); },
@@ -118,7 +118,9 @@ Parts read_parts(const Options& options) {
     auto parts = split_language_texts(read(options.data), options.seed);
     for (const LanguageTexts& part : parts)
       if (part.size() == 0) throw Error(ErrorKind::io, options.data + ": has too few texts for three parts");
-    return trains ? Parts{parts[0], parts[1], parts[2]} : Parts{{}, {}, parts[2]};
+    if (trains) return {parts[0], parts[1], parts[2]};
+    parts[2].left_out = parts[0].left_out;
+    return {{}, {}, parts[2]};
   }
   if (trains && options.train.empty()) return {own_texts("train"), own_texts("dev"), own_texts("test")};
   Parts parts;
@@ -181,8 +183,6 @@ std::vector<Trained> train_models(const Options& options, const CommandLine& lin
   const std::int64_t characters = parts.training.characters();
   fmt::print("{}\n{} texts of {} characters to train on, {} to choose by, {} to report on\n", config_string(),
              parts.training.size(), characters, parts.dev.size(), parts.testing.size());
-  if (const auto left_out = parts.training.left_out + parts.dev.left_out + parts.testing.left_out; left_out > 0)
-    fmt::print("{} texts were left out\n", left_out);
   const auto make_units = [&](const std::string& kind) {
     return TextUnits::train(
         kind, parts.training.texts,
@@ -221,6 +221,8 @@ void run(const Options& options, const CommandLine& line) {
   const train::Stopwatch watch;
   const bool trains = options.load.empty();
   const Parts parts = read_parts(options);
+  if (const auto left_out = parts.training.left_out + parts.dev.left_out + parts.testing.left_out; left_out > 0)
+    fmt::print("{} texts were left out\n", left_out);
   std::vector<ResultRow> rows;
   std::vector<Trained> models;
   if (trains) {
@@ -272,6 +274,7 @@ void check(const Options& options, const CommandLine& line) {
     refuse("--train", "needs --dev, texts to choose by, and the other way round; hint: --data FILE makes the parts");
   if (options.load.empty() && line.is_given("--test") && !line.is_given("--train"))
     refuse("--test", "needs --train and --dev, or --load");
+  if (options.width % 32 != 0) refuse("--width", "is no multiple of 32, the width of a head");
   if (data::find_invalid_utf8(options.writing.prompt)) refuse("--prompt", "is not UTF-8");
   if (options.model == "all")
     for (const char* name : {"--init-from", "--metrics", "--report", "--tensorboard", "--predict"})

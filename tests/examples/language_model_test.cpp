@@ -291,6 +291,7 @@ TEST_CASE("language model: what cannot be read is named, or left out and counted
   wrong("--data " + train + " --test " + train, "--test: has no meaning together with --data");
   wrong("--report " + (directory / "page.html").string(), "--report: is for one model");
   wrong("--temperature -1", "--temperature: \"-1\" is not a number from 0 to 100");
+  wrong("--width 100", "--width: is no multiple of 32");
   wrong("--top-p 0", "--top-p: \"0\" is not a number");
   wrong("--prompt '\xFF'", "--prompt: is not UTF-8");
   wrong("--load " + directory.path().string(), "");

@@ -44,7 +44,9 @@ TEST_CASE("transformer encoder: a row at a time gives the bits of all rows at on
   for (const DType dtype : {float32, float64})
     for (const bool pre_norm : {false, true})
       for (const AttentionOptions& attention : {AttentionOptions::causal(), window, slopes}) {
-        nn::TransformerEncoder encoder(options_of(pre_norm, attention));
+        nn::TransformerOptions options = options_of(pre_norm, attention);
+        if (attention.left == 3) options.rotary = RotaryOptions{};
+        nn::TransformerEncoder encoder(options);
         encoder.to(dtype);
         encoder.eval();
         const NoGradGuard no_grad;
@@ -102,4 +104,21 @@ TEST_CASE("transformer encoder: sequences of different lengths, and those that a
   CHECK(test::error_text(ErrorKind::argument, [&] {
           both_ways.step(more, other);
         }).find("attention sees what comes later") != std::string::npos);
+}
+
+TEST_CASE("transformer encoder: rotary positions see the order of the rows") {
+  const GeneratorGuard seeded(Generator(6));
+  const NoGradGuard no_grad;
+  nn::TransformerOptions options = options_of(true, AttentionOptions::full());
+  for (const bool rotary : {false, true}) {
+    if (rotary) options.rotary = RotaryOptions{};
+    nn::TransformerEncoder encoder(options);
+    encoder.to(float64);
+    encoder.eval();
+    const Tensor x = randn({5, 16}, float64);
+    const Tensor order = tensor(std::vector<std::int64_t>{4, 2, 0, 3, 1});
+    const Tensor y = index_select(encoder.forward(x, Segments::single(5)), 0, order);
+    const Tensor z = encoder.forward(index_select(x, 0, order), Segments::single(5));
+    CHECK(test::difference(y, z, 1e-12).empty() == !rotary);
+  }
 }
