@@ -105,7 +105,7 @@ void fit(SpeechModel& model, const train::ModelFile& description, SpeechCorpus& 
   for (const data::SkippedExample& bad : batches.skipped()) corpus.skipped.push_back(bad.reason);
 }
 
-/// A model to train: letters, parameters, what its file is to say.
+/// Makes a model for the corpus, says what it is, and trains it.
 std::unique_ptr<SpeechModel> train_model(SpeechCorpus& corpus, const SpeechFeatures& features,
                                          const std::vector<std::string>& words, const Options& options,
                                          const CommandLine& line, Reports& reports) {
