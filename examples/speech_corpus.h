@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -112,7 +113,7 @@ inline SpeechCorpus manifest_speech_corpus(const SpeechCorpusOptions& options) {
     parts[0] = chosen(0);
   }
   // Every file is looked at before training begins: what is broken shows now, not after an hour.
-  std::int64_t room = room_for_sounds;
+  std::atomic<std::int64_t> room = room_for_sounds;  // that is left
   const std::int64_t sample_rate = corpus.sample_rate;
   const SpeechFeatures features(sample_rate);
   for (std::size_t p = 0; p < 3; ++p) {
@@ -122,6 +123,7 @@ inline SpeechCorpus manifest_speech_corpus(const SpeechCorpusOptions& options) {
         try {
           parts[p][i].samples = data::read_audio(parts[p][i].name, sample_rate).samples;
           check_utterance(parts[p][i], features, corpus.letters);
+          if ((room -= 4 * parts[p][i].samples.numel()) < 0) parts[p][i].samples = Tensor();
         } catch (const Error& error) {
           problems[i] = fmt::format("{}: {}", parts[p][i].place, error.what());
         }
@@ -134,8 +136,6 @@ inline SpeechCorpus manifest_speech_corpus(const SpeechCorpusOptions& options) {
         corpus.skipped.push_back(problems[i]);
         continue;
       }
-      room -= 4 * parts[p][i].samples.numel();
-      if (room < 0) parts[p][i].samples = Tensor();
       good.push_back(std::move(parts[p][i]));
     }
     SpeechPart part = part_of(std::move(good));

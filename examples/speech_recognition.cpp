@@ -105,7 +105,7 @@ void fit(SpeechModel& model, const train::ModelFile& description, SpeechCorpus& 
   for (const data::SkippedExample& bad : batches.skipped()) corpus.skipped.push_back(bad.reason);
 }
 
-/// A model to train: letters, parameters, what its file is to say.
+/// Makes a model for the corpus, says what it is, and trains it.
 std::unique_ptr<SpeechModel> train_model(SpeechCorpus& corpus, const SpeechFeatures& features,
                                          const std::vector<std::string>& words, const Options& options,
                                          const CommandLine& line, Reports& reports) {
@@ -173,8 +173,8 @@ void run(Options& options, const CommandLine& line) {
   if (trains && options.steps == 0)
     options.steps = corpus.is_endless ? 900
                     : options.manifest.empty()
-                        ? 400
-                        : std::clamp<std::int64_t>(corpus.train.count * 20 / batch_size, 400, 40000);
+                        ? 600
+                        : std::clamp<std::int64_t>(corpus.train.count * 20 / batch_size, 600, 40000);
   std::string summary;
   if (has_corpus) {
     summary = fmt::format("{}: {} utterances to train on, {} dev, {} test", corpus.description,
