@@ -3,8 +3,8 @@
 //
 //   speech_recognition                                     words that it says itself; needs no files
 //   speech_recognition --manifest speech.tsv               your recordings: columns path, text[, speaker, split]
-//   speech_recognition --join-digits digits.tsv            recorded digits (path, speaker, split, digit), joined to
-//   strings speech_recognition --load model --transcribe some.wav
+//   speech_recognition --join-digits digits.tsv            strings of recorded digits: path, speaker, split, digit
+//   speech_recognition --load model --transcribe some.wav
 
 #include <fmt/format.h>
 #include <saw/saw.h>
