@@ -51,6 +51,15 @@ TaggingVocabularies vocabularies_of(const train::ModelFile& file) {
   return vocabularies;
 }
 
+/// How many taggers there are in it; models of earlier versions do not say so, and have one.
+std::int64_t members_of(const train::ModelFile& file) {
+  const std::int64_t members = file.options.contains("ensemble") ? file.integer("ensemble") : 1;
+  if (members < 1 || members > most_members)
+    throw Error(ErrorKind::io,
+                fmt::format("{}: an ensemble of {} taggers; expected 1 to {}", file.path, members, most_members));
+  return members;
+}
+
 // ---- training ----
 
 /// Which tags were given for which.
@@ -146,7 +155,7 @@ std::vector<std::string> tag(Tagger& tagger, const TaggingVocabularies& vocabula
   return tags;
 }
 
-/// "I/PRON saw/VERB". Longer texts are tagged in pieces, since attention takes memory for pairs of words.
+/// "I/PRON saw/VERB". Longer texts are tagged in pieces, since attention takes time for pairs of words.
 std::string tagged(Tagger& tagger, const TaggingVocabularies& vocabularies, const std::vector<std::string>& words) {
   constexpr std::size_t longest = 500;
   std::string line;
@@ -241,7 +250,7 @@ void describe_test(train::Report& report, Tagger& tagger, const TaggingVocabular
   }
 }
 
-/// The sentences of a file. What nobody could have written is refused: memory and time grow with the square of a
+/// The sentences of a file. What nobody could have written is refused: time grows with the square of a
 /// sentence.
 data::Corpus read_sentences(const std::string& path) {
   data::Corpus corpus = data::read_conllu(path);
@@ -281,6 +290,9 @@ void run(const Options& options, const CommandLine& line) {
     } else {
       const train::ModelFile file = train::load_model(options.init_from);
       file.check_model({options.model});
+      if (const std::int64_t taggers = members_of(file); taggers != options.ensemble)
+        throw Error(ErrorKind::argument, fmt::format("--init-from: {} has {} tagger(s); give this --ensemble {}",
+                                                     file.path, taggers, taggers));
       const TaggingVocabularies before = vocabularies_of(file);
       vocabularies.words = before.words;
       vocabularies.characters = before.characters;
@@ -290,6 +302,7 @@ void run(const Options& options, const CommandLine& line) {
       train::say(train::initialise_from(file.weights, tagger->state_dict(), skip).text());
     }
     const data::TaggingCorpus training_ids(training, vocabularies), dev_ids(dev, vocabularies);
+    const data::TaggingCorpus readable(testing, vocabularies);  // or it says now what is wrong with it
     reports.report().data_text(to_string(data::summary(training)) + "\n" + to_string(data::summary(dev, training)));
     reports.report().model(*tagger);
     fmt::print("model {}: {} parameters\n{}\n{}\n", options.model, tagger->number_of_parameters(),
@@ -300,13 +313,9 @@ void run(const Options& options, const CommandLine& line) {
     const train::ModelFile file = train::load_model(options.load);
     file.check_model(tagger_models);
     vocabularies = vocabularies_of(file);
-    // Models of earlier versions do not say whether they have a CRF, or how many they are: they are one without.
-    const TaggerOptions built{.model = file.model,
-                              .crf = file.options.contains("crf") && file.flag("crf"),
-                              .ensemble = file.options.contains("ensemble") ? file.integer("ensemble") : 1};
-    if (built.ensemble < 1 || built.ensemble > most_members)
-      throw Error(ErrorKind::io, fmt::format("{}: an ensemble of {} taggers; expected 1 to {}", file.path,
-                                             built.ensemble, most_members));
+    // Models of earlier versions do not say whether they have a CRF: they have none.
+    const TaggerOptions built{
+        .model = file.model, .crf = file.options.contains("crf") && file.flag("crf"), .ensemble = members_of(file)};
     tagger = make_tagger(built, vocabularies);
     file.load_into(*tagger);
   }

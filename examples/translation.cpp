@@ -234,8 +234,16 @@ void run(const Options& options, const CommandLine& line) {
     std::optional<train::ModelFile> before;
     if (options.init_from.empty()) {
       const TextUnitOptions units{.pieces = pieces, .roles = {"traditional"}};
-      languages = {TextUnits::train(options.source_units, training.sources, units),
-                   TextUnits::train(options.target_units, training.targets, units)};
+      const auto learned = [&](const char* side, const std::string& kind, const std::vector<std::string>& texts) {
+        try {
+          return TextUnits::train(kind, texts, units);
+        } catch (const Error& error) {
+          throw Error(error.kind(), fmt::format("{}: {}; hint: other --pieces, or --{}-units characters", options.train,
+                                                error.what(), side));
+        }
+      };
+      languages = {learned("source", options.source_units, training.sources),
+                   learned("target", options.target_units, training.targets)};
     } else {
       before = train::load_model(options.init_from);  // its vectors belong to its own units
       languages = languages_of(*before);
@@ -253,8 +261,6 @@ void run(const Options& options, const CommandLine& line) {
         fmt::format("{} pairs to train on, {} to choose by, {} to report on; {} and {} units", training.size(),
                     dev.size(), testing.size(), languages.source.size(), languages.target.size());
     fmt::print("{}; {} parameters\n", summary, model->number_of_parameters());
-    if (const auto left_out = training.left_out + dev.left_out + testing.left_out; left_out > 0)
-      fmt::print("{} lines were left out\n", left_out);
     reports.report().data_text(summary);
     reports.report().model(*model);
     fit(*model, options, line.run_options(), languages, Pairs(training, languages, script_token),
@@ -269,6 +275,8 @@ void run(const Options& options, const CommandLine& line) {
     model = make_translation_model(file.model, languages.source.size(), languages.target.size());
     file.load_into(*model);
   }
+  if (const auto left_out = training.left_out + dev.left_out + testing.left_out; left_out > 0)
+    fmt::print("{} lines were left out\n", left_out);
   if (testing.size() > 0) {
     const bool spaced = has_spaces(testing);
     fmt::print("\n{:<34}{:>8}{:>8}\n", fmt::format("test, {} texts", testing.size()), spaced ? "BLEU" : "BLEU zh",
@@ -317,7 +325,8 @@ void run(const Options& options, const CommandLine& line) {
   reports.finish(watch.seconds());
   if (!options.text.empty()) {
     const Pairs one({{options.text}, {""}}, languages, false);
-    fmt::print("{}\n  {}\n", options.text, translate(*model, languages, one.sources, options.beam)[0]);
+    fmt::print("{}\n  {}\n", train::printable(options.text, 1000),
+               translate(*model, languages, one.sources, options.beam)[0]);
   } else if (testing.size() == 0) {
     translate_lines(*model, languages, options.beam);
   }

@@ -192,7 +192,7 @@ Tensor ConformerLayer::attend_step(const Tensor& x, const Segments& segments, Ke
   const KeysAndValues now = self_attn_->project_keys(x, x, segments);
   past = is_first ? now : past.append(now);
   const Tensor result = self_attn_->attend(x, segments, past, offsets);
-  past = past.last(left_);
+  past = past.last_tiles(left_);
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "saw/autograd/base/internal/check.h"
+#include "saw/autograd/kernels/attention_task.h"
 #include "saw/autograd/ops/creation.h"
 #include "saw/autograd/ops/segment_rearrange.h"
 #include "saw/nn/internal/last_rows.h"
@@ -21,6 +22,15 @@ KeysAndValues KeysAndValues::append(const KeysAndValues& more) const {
 KeysAndValues KeysAndValues::last(std::int64_t rows) const {
   if (segments.max_length() <= rows) return *this;
   const Segments kept = shortened(segments, rows);
+  return {last_rows(key, segments, kept), last_rows(value, segments, kept), kept};
+}
+
+KeysAndValues KeysAndValues::last_tiles(std::int64_t rows) const {
+  std::vector<std::int64_t> lengths = segments.lengths();
+  for (std::int64_t& length : lengths)
+    if (length > rows) length -= (length - rows) / kernels::attention_key_tile * kernels::attention_key_tile;
+  const Segments kept = Segments::from_lengths(lengths);
+  if (kept.rows() == segments.rows()) return *this;
   return {last_rows(key, segments, kept), last_rows(value, segments, kept), kept};
 }
 

@@ -21,6 +21,9 @@ struct KeysAndValues {
   KeysAndValues append(const KeysAndValues& more) const;
   /// The last `rows` rows of each segment, or all where there are fewer, as a window over the past needs them.
   KeysAndValues last(std::int64_t rows) const;
+  /// At least the last `rows` rows of each segment: what is forgotten is whole tiles of keys as attention() adds them
+  /// up, so that later queries get the bits that they would get beside all.
+  KeysAndValues last_tiles(std::int64_t rows) const;
   /// The segments with these numbers in this order, some more than once, others not at all, as the sequences that are
   /// followed on. The rows are copied unless nothing changes; of what has no tensors yet nothing is left. Throws
   /// Error(index) for a number that is none.

@@ -74,8 +74,10 @@ TEST_CASE("pos_tagging: what only the end of a run needs is looked at before it"
   const std::string small = small_corpus(directory);
   test::write_file(directory / "file", "in the way");
   const std::string training = "--epochs 1 --model position --train " + small + " --dev " + small;
-  for (const std::string& mistake : {" --test " + (directory / "none.conllu").string(),
-                                     " --test " + small + " --save " + (directory / "file").string()}) {
+  test::write_file(directory / "other.conllu", "1\tOh\t_\tINTJ\t_\t_\t_\t_\t_\t_\n\n");  // a tag without a model
+  for (const std::string& mistake :
+       {" --test " + (directory / "none.conllu").string(), " --test " + (directory / "other.conllu").string(),
+        " --test " + small + " --save " + (directory / "file").string()}) {
     const Outcome outcome = run(training + mistake);
     CAPTURE(outcome.output);
     CHECK(outcome.status == 1);
@@ -245,6 +247,9 @@ TEST_CASE("pos_tagging: the other models and an ensemble are trained, saved and 
     CAPTURE(loaded.output);
     REQUIRE(loaded.status == 0);
     CHECK(test_line(loaded.output) == test_line(trained.output));
+    if (options.find("ensemble") != std::string::npos)
+      check_one_line_error(all_three(small) + " --epochs 1 --model position --crf --init-from " + folder,
+                           "has 2 tagger(s); give this --ensemble 2");
     std::filesystem::remove_all(folder);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "saw/autograd/base/error.h"
@@ -74,11 +75,37 @@ TEST_CASE("conformer: frames in portions give the bits of all frames at once") {
             // No more is kept than later frames can see.
             for (const auto& layer : state.layers) {
               CHECK(layer.convolution.size(0) == 4 * 4);
-              CHECK(layer.past.segments.max_length() <= std::min(left, segments.max_length()));
+              CHECK(layer.past.segments.max_length() <= segments.max_length());
+              if (positions == nn::ConformerPositions::relative) CHECK(layer.past.segments.max_length() <= left);
             }
           }
           CHECK(done == segments.lengths());
         }
+}
+
+TEST_CASE("conformer: a long stream forgets what is behind it and gives the same bits all the same") {
+  const GeneratorGuard seeded(Generator(14));
+  const NoGradGuard no_grad;
+  const Segments segments = Segments::from_lengths({700, 650});
+  for (const auto positions : {nn::ConformerPositions::relative, nn::ConformerPositions::none})
+    for (const std::int64_t left : {16, 64, 200}) {
+      CAPTURE(static_cast<int>(positions));
+      CAPTURE(left);
+      nn::Conformer conformer(options_of(positions, false, left));
+      settle(conformer, 8, float32);
+      const Tensor x = randn({segments.rows(), 8}), expected = conformer.forward(x, segments);
+      nn::ConformerState state;
+      std::vector<std::int64_t> done(2, 0);
+      for (std::int64_t i = 0; done != segments.lengths(); ++i) {
+        std::vector<std::int64_t> portion = {10 + i % 7, 50 - i % 3};
+        for (std::size_t b = 0; b < 2; ++b)
+          portion[b] = std::min(portion[b], segments.length(static_cast<std::int64_t>(b)) - done[b]);
+        const Tensor y = conformer.step(next_rows(x, segments, done, portion), Segments::from_lengths(portion), state);
+        CHECK(test::same_bits(y, next_rows(expected, segments, done, portion)));
+        for (std::size_t b = 0; b < 2; ++b) done[b] += portion[b];
+        for (const auto& layer : state.layers) CHECK(layer.past.segments.max_length() < left + 128);
+      }
+    }
 }
 
 TEST_CASE("conformer: a frame at a time, one stream alone or beside others, gives the same bits") {
