@@ -9,7 +9,15 @@
 #include <fmt/format.h>
 #include <saw/saw.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <numeric>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "command_line.h"
 #include "language_models.h"
@@ -152,6 +160,12 @@ Trained train_model(const Options& options, const CommandLine& line, const train
     units = TextUnits::parse(options.units, before->part("units"), before->part_name("units"));
   }
   LanguageModelSize size = usual_size(options.model, units.size(), parts.training.characters());
+  if (before) {
+    size = size_of(*before, units.size());
+    if (options.width > 0 && options.width != size.width)
+      throw Error(ErrorKind::argument, fmt::format("--init-from: {} has a width of {}; hint: --width {}", before->path,
+                                                   size.width, size.width));
+  }
   if (options.width > 0) size.width = options.width;
   if (options.layers > 0) size.layers = options.layers;
   Trained trained{options.model, units, make_language_model(options.model, size)};
@@ -216,6 +230,54 @@ std::vector<Trained> train_models(const Options& options, const CommandLine& lin
   return result;
 }
 
+/// The model of a file or folder, or those of the folders in it that --save made for all models.
+std::vector<Trained> saved_models(const Options& options) {
+  const auto has_model = [](const std::filesystem::path& folder) {
+    return std::filesystem::exists(folder / train::model_file_name);
+  };
+  std::vector<std::string> known = {"lstm", "transformer"}, paths;
+  if (options.model != "all") known = {options.model};
+  for (const std::string& name : known)
+    if (!has_model(options.load) && has_model(options.load + "/" + name)) paths.push_back(options.load + "/" + name);
+  if (paths.empty()) paths = {options.load};
+  if (paths.size() > 1)
+    for (const auto& [name, path] : {std::pair{"--metrics", &options.metrics}, std::pair{"--report", &options.report},
+                                     std::pair{"--predict", &options.predict}})
+      if (!path->empty())
+        throw Error(ErrorKind::argument, fmt::format("{}: is for one model; hint: --load {}", name, paths[0]));
+  std::vector<Trained> models;
+  for (const std::string& path : paths) {
+    const train::ModelFile file = train::load_model(path);
+    file.check_model(known);
+    TextUnits units = TextUnits::parse(file.text("units"), file.part("units"), file.part_name("units"));
+    models.push_back({file.model, units, make_language_model(file.model, size_of(file, units.size()))});
+    file.load_into(*models.back().model);
+  }
+  return models;
+}
+
+/// Measures a model on the test part; the bits of each text, none without a part.
+std::vector<double> measure(const Trained& trained, const LanguageTexts& texts, Reports& reports,
+                            std::vector<ResultRow>& rows) {
+  const train::Stopwatch watch;
+  reports.report().model(*trained.model);
+  const NumberedTexts testing(texts, trained.units);
+  std::vector<double> bits;
+  Reports::Record record;
+  if (testing.size() > 0) {
+    bits = bits_of(*trained.model, testing, trained.units);
+    const double value = per_character(bits, testing);
+    rows.push_back({trained.name, trained.model->number_of_parameters(), -1.0, {value}});
+    record.emplace_back("final_test_bits", value);
+    reports.report().figure("bits per character, test", fmt::format("{:.3f}", value));
+  }
+  record.emplace_back("parameters", trained.model->number_of_parameters());
+  record.emplace_back("peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes));
+  record.emplace_back("seconds", watch.seconds());
+  reports.write(record);
+  return bits;
+}
+
 void run(const Options& options, const CommandLine& line) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const train::Stopwatch watch;
@@ -223,30 +285,23 @@ void run(const Options& options, const CommandLine& line) {
   const Parts parts = read_parts(options);
   if (const auto left_out = parts.training.left_out + parts.dev.left_out + parts.testing.left_out; left_out > 0)
     fmt::print("{} texts were left out\n", left_out);
+  const bool tests = parts.testing.size() > 0;
   std::vector<ResultRow> rows;
-  std::vector<Trained> models;
-  if (trains) {
-    models = train_models(options, line, parts, rows);
-  } else {
-    const train::ModelFile file = train::load_model(options.load);
-    file.check_model({"lstm", "transformer"});
-    TextUnits units = TextUnits::parse(file.text("units"), file.part("units"), file.part_name("units"));
-    models.push_back({file.model, units,
-                      make_language_model(file.model, {units.size(), file.integer("width"), file.integer("layers")})});
-    file.load_into(*models[0].model);
-  }
-  const NumberedTexts testing(parts.testing, models[0].units);
-  const std::vector<double> bits =
-      trains && options.predict.empty() ? std::vector<double>() : bits_of(*models[0].model, testing, models[0].units);
-  if (!trains && testing.size() > 0)
-    rows.push_back({models[0].name, models[0].model->number_of_parameters(), -1.0, {per_character(bits, testing)}});
+  std::vector<double> bits;  // of each text of the test part, for --predict
+  const std::vector<Trained> models = trains ? train_models(options, line, parts, rows) : saved_models(options);
+  std::optional<Reports> reports;  // on models that were trained before
+  if (!trains) reports.emplace(options, "Language model").settings(line);
+  for (const Trained& trained : models)
+    if (!trains) bits = measure(trained, parts.testing, *reports, rows);
+  if (trains && !options.predict.empty())
+    bits = bits_of(*models[0].model, NumberedTexts(parts.testing, models[0].units), models[0].units);
   std::vector<std::string> columns;
   if (trains) columns.push_back("dev");
-  if (testing.size() > 0) columns.push_back("test");
+  if (tests) columns.push_back("test");
   if (!rows.empty()) print_table(rows, columns);
   std::string written;
   for (const Trained& trained : models) {
-    if (options.writing.count > 0 && testing.size() + trains > 0) fmt::print("\n{} writes\n", trained.name);
+    if (options.writing.count > 0 && (tests || trains || models.size() > 1)) fmt::print("\n{} writes\n", trained.name);
     for (const std::string& text : write_texts(*trained.model, trained.units, options.writing)) {
       written += text + "\n";
       fmt::print("{}{}\n", trains ? "  " : "", train::printable(text));
@@ -257,8 +312,9 @@ void run(const Options& options, const CommandLine& line) {
     for (std::size_t i = 0; i < parts.testing.texts.size(); ++i)
       lines += fmt::format("{:.4f}\t{}\t{}\n", bits[i], LanguageTexts::characters_of(parts.testing.texts[i]),
                            parts.testing.texts[i]);
-    data::write_file(options.predict, testing.size() > 0 ? lines : written);
+    data::write_file(options.predict, tests ? lines : written);
   }
+  if (reports) reports->finish(watch.seconds());
   if (trains) fmt::print("\n{} in all\n", train::format_duration(watch.seconds()));
 }
 
@@ -274,7 +330,12 @@ void check(const Options& options, const CommandLine& line) {
     refuse("--train", "needs --dev, texts to choose by, and the other way round; hint: --data FILE makes the parts");
   if (options.load.empty() && line.is_given("--test") && !line.is_given("--train"))
     refuse("--test", "needs --train and --dev, or --load");
-  if (options.width % 32 != 0) refuse("--width", "is no multiple of 32, the width of a head");
+  if (options.width % head_width != 0) refuse("--width", "is no multiple of 32, the width of a head");
+  const bool trains = options.load.empty();
+  const bool tests = !options.data.empty() || !options.test.empty() || (trains && options.train.empty());
+  if (!options.predict.empty() && !tests && options.writing.count == 0)
+    refuse("--predict", "needs texts to measure or to write; hint: --test FILE");
+  if (!trains && !options.tensorboard.empty()) refuse("--tensorboard", "has no meaning together with --load");
   if (data::find_invalid_utf8(options.writing.prompt)) refuse("--prompt", "is not UTF-8");
   if (options.model == "all")
     for (const char* name : {"--init-from", "--metrics", "--report", "--tensorboard", "--predict"})
@@ -295,8 +356,8 @@ int main(int argc, char** argv) {
               {"lstm", "transformer", "all"});
   line.choice("--units", options.units, "what a text is made of", {"characters", "subwords"});
   line.number("--pieces", options.pieces, "sub-words (default: by the data, at most 4,000)", 300, 1000000);
-  line.number("--width", options.width, "units of a layer (default: by the data)", 32, 8192);
-  line.number("--layers", options.layers, "of the model (default: by the data)", 1, 100);
+  line.number("--width", options.width, "units of a layer (default: by the data)", head_width, widest);
+  line.number("--layers", options.layers, "of the model (default: by the data)", 1, most_layers);
   line.number("--order", options.order, "of the n-grams beside it (default: the best for the dev part)", 1, 20,
               CommandLine::Kind::other);
   line.flag("--skip-bad", options.skip_bad, "leave lines and sentences out that cannot be read, and count them",
