@@ -265,6 +265,7 @@ std::vector<double> measure(const Trained& trained, const LanguageTexts& texts, 
   std::vector<double> bits;
   Reports::Record record;
   if (testing.size() > 0) {
+    const auto phase = reports.profile().phase("test");
     bits = bits_of(*trained.model, testing, trained.units);
     const double value = per_character(bits, testing);
     rows.push_back({trained.name, trained.model->number_of_parameters(), -1.0, {value}});
@@ -300,9 +301,14 @@ void run(const Options& options, const CommandLine& line) {
   if (tests) columns.push_back("test");
   if (!rows.empty()) print_table(rows, columns);
   std::string written;
+  const auto texts_of = [&](const Trained& trained) {
+    if (!reports) return write_texts(*trained.model, trained.units, options.writing);
+    const auto phase = reports->profile().phase("writing");
+    return write_texts(*trained.model, trained.units, options.writing);
+  };
   for (const Trained& trained : models) {
     if (options.writing.count > 0 && (tests || trains || models.size() > 1)) fmt::print("\n{} writes\n", trained.name);
-    for (const std::string& text : write_texts(*trained.model, trained.units, options.writing)) {
+    for (const std::string& text : texts_of(trained)) {
       written += text + "\n";
       fmt::print("{}{}\n", trains ? "  " : "", train::printable(text));
     }
