@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -24,6 +23,7 @@
 #include "language_results.h"
 #include "language_texts.h"
 #include "reports.h"
+#include "saved_language_models.h"
 
 using namespace saw;
 using namespace saw::examples;
@@ -137,13 +137,6 @@ Parts read_parts(const Options& options) {
   return parts;
 }
 
-/// A model and its units.
-struct Trained {
-  std::string name;
-  TextUnits units;
-  std::unique_ptr<LanguageModel> model;
-};
-
 Trained train_model(const Options& options, const CommandLine& line, const train::RunOptions& run_options,
                     TextUnits units, const Parts& parts, std::vector<ResultRow>& rows) {
   manual_seed(static_cast<std::uint64_t>(options.seed));  // the same for a model whatever was trained before
@@ -228,55 +221,6 @@ std::vector<Trained> train_models(const Options& options, const CommandLine& lin
   }
   if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   return result;
-}
-
-/// The model of a file or folder, or those of the folders in it that --save made for all models.
-std::vector<Trained> saved_models(const Options& options) {
-  const auto has_model = [](const std::filesystem::path& folder) {
-    return std::filesystem::exists(folder / train::model_file_name);
-  };
-  std::vector<std::string> known = {"lstm", "transformer"}, paths;
-  if (options.model != "all") known = {options.model};
-  for (const std::string& name : known)
-    if (!has_model(options.load) && has_model(options.load + "/" + name)) paths.push_back(options.load + "/" + name);
-  if (paths.empty()) paths = {options.load};
-  if (paths.size() > 1)
-    for (const auto& [name, path] : {std::pair{"--metrics", &options.metrics}, std::pair{"--report", &options.report},
-                                     std::pair{"--predict", &options.predict}})
-      if (!path->empty())
-        throw Error(ErrorKind::argument, fmt::format("{}: is for one model; hint: --load {}", name, paths[0]));
-  std::vector<Trained> models;
-  for (const std::string& path : paths) {
-    const train::ModelFile file = train::load_model(path);
-    file.check_model(known);
-    TextUnits units = TextUnits::parse(file.text("units"), file.part("units"), file.part_name("units"));
-    models.push_back({file.model, units, make_language_model(file.model, size_of(file, units.size()))});
-    file.load_into(*models.back().model);
-  }
-  return models;
-}
-
-/// Measures a model on the test part; the bits of each text, none without a part.
-std::vector<double> measure(const Trained& trained, const LanguageTexts& texts, Reports& reports,
-                            std::vector<ResultRow>& rows) {
-  const train::Stopwatch watch;
-  reports.report().model(*trained.model);
-  const NumberedTexts testing(texts, trained.units);
-  std::vector<double> bits;
-  Reports::Record record;
-  if (testing.size() > 0) {
-    const auto phase = reports.profile().phase("test");
-    bits = bits_of(*trained.model, testing, trained.units);
-    const double value = per_character(bits, testing);
-    rows.push_back({trained.name, trained.model->number_of_parameters(), -1.0, {value}});
-    record.emplace_back("final_test_bits", value);
-    reports.report().figure("bits per character, test", fmt::format("{:.3f}", value));
-  }
-  record.emplace_back("parameters", trained.model->number_of_parameters());
-  record.emplace_back("peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes));
-  record.emplace_back("seconds", watch.seconds());
-  reports.write(record);
-  return bits;
 }
 
 void run(const Options& options, const CommandLine& line) {
