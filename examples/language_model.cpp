@@ -9,13 +9,21 @@
 #include <fmt/format.h>
 #include <saw/saw.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <numeric>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "command_line.h"
 #include "language_models.h"
 #include "language_results.h"
 #include "language_texts.h"
 #include "reports.h"
+#include "saved_language_models.h"
 
 using namespace saw;
 using namespace saw::examples;
@@ -129,13 +137,6 @@ Parts read_parts(const Options& options) {
   return parts;
 }
 
-/// A model and its units.
-struct Trained {
-  std::string name;
-  TextUnits units;
-  std::unique_ptr<LanguageModel> model;
-};
-
 Trained train_model(const Options& options, const CommandLine& line, const train::RunOptions& run_options,
                     TextUnits units, const Parts& parts, std::vector<ResultRow>& rows) {
   manual_seed(static_cast<std::uint64_t>(options.seed));  // the same for a model whatever was trained before
@@ -152,6 +153,12 @@ Trained train_model(const Options& options, const CommandLine& line, const train
     units = TextUnits::parse(options.units, before->part("units"), before->part_name("units"));
   }
   LanguageModelSize size = usual_size(options.model, units.size(), parts.training.characters());
+  if (before) {
+    size = size_of(*before, units.size());
+    if (options.width > 0 && options.width != size.width)
+      throw Error(ErrorKind::argument, fmt::format("--init-from: {} has a width of {}; hint: --width {}", before->path,
+                                                   size.width, size.width));
+  }
   if (options.width > 0) size.width = options.width;
   if (options.layers > 0) size.layers = options.layers;
   Trained trained{options.model, units, make_language_model(options.model, size)};
@@ -223,31 +230,29 @@ void run(const Options& options, const CommandLine& line) {
   const Parts parts = read_parts(options);
   if (const auto left_out = parts.training.left_out + parts.dev.left_out + parts.testing.left_out; left_out > 0)
     fmt::print("{} texts were left out\n", left_out);
+  const bool tests = parts.testing.size() > 0;
   std::vector<ResultRow> rows;
-  std::vector<Trained> models;
-  if (trains) {
-    models = train_models(options, line, parts, rows);
-  } else {
-    const train::ModelFile file = train::load_model(options.load);
-    file.check_model({"lstm", "transformer"});
-    TextUnits units = TextUnits::parse(file.text("units"), file.part("units"), file.part_name("units"));
-    models.push_back({file.model, units,
-                      make_language_model(file.model, {units.size(), file.integer("width"), file.integer("layers")})});
-    file.load_into(*models[0].model);
-  }
-  const NumberedTexts testing(parts.testing, models[0].units);
-  const std::vector<double> bits =
-      trains && options.predict.empty() ? std::vector<double>() : bits_of(*models[0].model, testing, models[0].units);
-  if (!trains && testing.size() > 0)
-    rows.push_back({models[0].name, models[0].model->number_of_parameters(), -1.0, {per_character(bits, testing)}});
+  std::vector<double> bits;  // of each text of the test part, for --predict
+  const std::vector<Trained> models = trains ? train_models(options, line, parts, rows) : saved_models(options);
+  std::optional<Reports> reports;  // on models that were trained before
+  if (!trains) reports.emplace(options, "Language model").settings(line);
+  for (const Trained& trained : models)
+    if (!trains) bits = measure(trained, parts.testing, *reports, rows);
+  if (trains && !options.predict.empty())
+    bits = bits_of(*models[0].model, NumberedTexts(parts.testing, models[0].units), models[0].units);
   std::vector<std::string> columns;
   if (trains) columns.push_back("dev");
-  if (testing.size() > 0) columns.push_back("test");
+  if (tests) columns.push_back("test");
   if (!rows.empty()) print_table(rows, columns);
   std::string written;
+  const auto texts_of = [&](const Trained& trained) {
+    if (!reports) return write_texts(*trained.model, trained.units, options.writing);
+    const auto phase = reports->profile().phase("writing");
+    return write_texts(*trained.model, trained.units, options.writing);
+  };
   for (const Trained& trained : models) {
-    if (options.writing.count > 0 && testing.size() + trains > 0) fmt::print("\n{} writes\n", trained.name);
-    for (const std::string& text : write_texts(*trained.model, trained.units, options.writing)) {
+    if (options.writing.count > 0 && (tests || trains || models.size() > 1)) fmt::print("\n{} writes\n", trained.name);
+    for (const std::string& text : texts_of(trained)) {
       written += text + "\n";
       fmt::print("{}{}\n", trains ? "  " : "", train::printable(text));
     }
@@ -257,8 +262,9 @@ void run(const Options& options, const CommandLine& line) {
     for (std::size_t i = 0; i < parts.testing.texts.size(); ++i)
       lines += fmt::format("{:.4f}\t{}\t{}\n", bits[i], LanguageTexts::characters_of(parts.testing.texts[i]),
                            parts.testing.texts[i]);
-    data::write_file(options.predict, testing.size() > 0 ? lines : written);
+    data::write_file(options.predict, tests ? lines : written);
   }
+  if (reports) reports->finish(watch.seconds());
   if (trains) fmt::print("\n{} in all\n", train::format_duration(watch.seconds()));
 }
 
@@ -274,7 +280,12 @@ void check(const Options& options, const CommandLine& line) {
     refuse("--train", "needs --dev, texts to choose by, and the other way round; hint: --data FILE makes the parts");
   if (options.load.empty() && line.is_given("--test") && !line.is_given("--train"))
     refuse("--test", "needs --train and --dev, or --load");
-  if (options.width % 32 != 0) refuse("--width", "is no multiple of 32, the width of a head");
+  if (options.width % head_width != 0) refuse("--width", "is no multiple of 32, the width of a head");
+  const bool trains = options.load.empty();
+  const bool tests = !options.data.empty() || !options.test.empty() || (trains && options.train.empty());
+  if (!options.predict.empty() && !tests && options.writing.count == 0)
+    refuse("--predict", "needs texts to measure or to write; hint: --test FILE");
+  if (!trains && !options.tensorboard.empty()) refuse("--tensorboard", "has no meaning together with --load");
   if (data::find_invalid_utf8(options.writing.prompt)) refuse("--prompt", "is not UTF-8");
   if (options.model == "all")
     for (const char* name : {"--init-from", "--metrics", "--report", "--tensorboard", "--predict"})
@@ -295,8 +306,8 @@ int main(int argc, char** argv) {
               {"lstm", "transformer", "all"});
   line.choice("--units", options.units, "what a text is made of", {"characters", "subwords"});
   line.number("--pieces", options.pieces, "sub-words (default: by the data, at most 4,000)", 300, 1000000);
-  line.number("--width", options.width, "units of a layer (default: by the data)", 32, 8192);
-  line.number("--layers", options.layers, "of the model (default: by the data)", 1, 100);
+  line.number("--width", options.width, "units of a layer (default: by the data)", head_width, widest);
+  line.number("--layers", options.layers, "of the model (default: by the data)", 1, most_layers);
   line.number("--order", options.order, "of the n-grams beside it (default: the best for the dev part)", 1, 20,
               CommandLine::Kind::other);
   line.flag("--skip-bad", options.skip_bad, "leave lines and sentences out that cannot be read, and count them",

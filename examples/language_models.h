@@ -2,15 +2,20 @@
 
 // The models of language_model.cpp: what comes after each unit of a text.
 
+#include <fmt/format.h>
 #include <saw/saw.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace saw::examples {
+
+inline constexpr std::int64_t head_width = 32, widest = 8192, most_layers = 100;
 
 struct LanguageModelSize {
   std::int64_t units = 0, width = 0, layers = 0;
@@ -73,8 +78,8 @@ class LstmLanguageModel : public LanguageModel {
   const Tensor& bias_;
 };
 
-/// Transformer that sees what lies before (Radford et al. 2018), pre-norm, with tied vectors. Positions are ALiBi's:
-/// what is farther away counts less, and no text is too long.
+/// Transformer that sees what lies before (Radford et al. 2018), pre-norm, with tied vectors. Positions are
+/// rotary (Su et al. 2021).
 class TransformerLanguageModel : public LanguageModel {
  public:
   explicit TransformerLanguageModel(const LanguageModelSize& size)
@@ -97,7 +102,7 @@ class TransformerLanguageModel : public LanguageModel {
 
  private:
   static nn::TransformerOptions stack(const LanguageModelSize& size) {
-    const std::int64_t heads = std::max<std::int64_t>(1, size.width / 32);
+    const std::int64_t heads = std::max<std::int64_t>(1, size.width / head_width);
     return {.width = size.width,
             .heads = heads,
             .layers = size.layers,
@@ -118,6 +123,19 @@ class TransformerLanguageModel : public LanguageModel {
   nn::Dropout& dropout_ = child<nn::Dropout>("dropout", 0.1);
   nn::TransformerEncoder& encoder_;
 };
+
+/// What a saved model of so many units is made with. Throws Error(io) where none can be.
+inline LanguageModelSize size_of(const train::ModelFile& file, std::int64_t units) {
+  const LanguageModelSize size{units, file.integer("width"), file.integer("layers")};
+  if (size.width < head_width || size.width > widest || size.width % head_width != 0)
+    throw Error(ErrorKind::io,
+                fmt::format("{}: option width is out of range; got {}; expected a multiple of {} from {} to {}",
+                            file.path, size.width, head_width, head_width, widest));
+  if (size.layers < 1 || size.layers > most_layers)
+    throw Error(ErrorKind::io, fmt::format("{}: option layers is out of range; got {}; expected 1 to {}", file.path,
+                                           size.layers, most_layers));
+  return size;
+}
 
 /// What pays with so many characters to learn from.
 inline LanguageModelSize usual_size(const std::string& model, std::int64_t units, std::int64_t characters) {

@@ -76,11 +76,11 @@ inline SpeechCorpus manifest_speech_corpus(const SpeechCorpusOptions& options) {
                                 .name = (folder / row["path"]).string(),
                                 .place = fmt::format("{}:{}", manifest, row.line())};
       if (row["path"].empty()) row.reject("path", "is empty");
-      if (!paths.insert(utterance.name).second) row.reject("path", "is given twice");
       if (utterance.text.empty()) row.reject("text", "is empty");
       const std::string_view split = table.has_column("split") ? row["split"] : "";
       if (split != "" && split != "train" && split != "dev" && split != "test")
         row.reject("split", "is neither train, dev nor test");
+      if (!paths.insert(utterance.name).second) row.reject("path", "is given twice");
       corpus.files.push_back({"a file of the data", utterance.name});
       parts[split == "dev" ? 1 : split == "test" ? 2 : 0].push_back(std::move(utterance));
     } catch (const Error& error) {

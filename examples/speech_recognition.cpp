@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <saw/saw.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -22,24 +24,32 @@
 using namespace saw;
 using namespace saw::examples;
 
+inline constexpr std::int64_t lowest_sample_rate = 4000, highest_sample_rate = 192000;  // Hz
+
 struct Options : CommonOptions {
   std::string join_digits, leave_out, lexicon, transcribe;
   std::int64_t steps = 0, beam = 16, sample_rate = 0, voices = 24, strings = 600;
   bool train_lexicon = false, times = false, skip_bad = false;
 };
 
+/// How many utterances there are to train on. Of what is made for the occasion a million strings: more would take
+/// memory and time for their numbers alone. They come again in other orders and with other noise.
+std::int64_t training_count(const SpeechCorpus& corpus, const Options& options) {
+  constexpr std::int64_t most_strings = std::int64_t{1} << 20;
+  return corpus.is_endless ? std::min(options.steps * batch_size, most_strings) : corpus.train.count;
+}
+
 /// Trains the model, or goes on with its training.
 void fit(SpeechModel& model, const train::ModelFile& description, SpeechCorpus& corpus, const SpeechFeatures& features,
          const Options& options, const train::RunOptions& run_options, Reports& reports) {
-  data::Batches<SpeechBatch> batches(
-      data::Lengths::of_count(corpus.is_endless ? options.steps * batch_size : corpus.train.count),
-      [&](std::span<const std::int64_t> numbers, Generator& generator) {
-        return make_batch(corpus, features, numbers, generator);
-      },
-      {.examples = batch_size,
-       .bucket = 1,
-       .seed = static_cast<std::uint64_t>(options.seed),
-       .skip_bad = options.skip_bad});
+  data::Batches<SpeechBatch> batches(data::Lengths::of_count(training_count(corpus, options)),
+                                     [&](std::span<const std::int64_t> numbers, Generator& generator) {
+                                       return make_batch(corpus, features, numbers, generator);
+                                     },
+                                     {.examples = batch_size,
+                                      .bucket = 1,
+                                      .seed = static_cast<std::uint64_t>(options.seed),
+                                      .skip_bad = options.skip_bad});
   optim::AdamW adam(model.parameters(), {.learning_rate = 1.5e-3});
   optim::Schedule schedule(adam,
                            optim::CosineWithWarmup{.warmup_steps = options.steps / 10, .total_steps = options.steps});
@@ -124,7 +134,9 @@ std::unique_ptr<SpeechModel> train_model(SpeechCorpus& corpus, const SpeechFeatu
     train::say(train::initialise_from(file.weights, model->state_dict(), others).text());
   }
   reports.report().model(*model);
-  fit(*model, description, corpus, features, options, line.run_options(), reports);
+  train::RunOptions run_options = line.run_options();
+  run_options.arithmetic.emplace_back("the recordings", fingerprint_of(corpus.files));
+  fit(*model, description, corpus, features, options, run_options, reports);
   if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   return model;
 }
@@ -136,6 +148,8 @@ void run(Options& options, const CommandLine& line) {
   const bool trains = options.load.empty();
   if (!options.leave_out.empty() && options.join_digits.empty())
     throw Error(ErrorKind::argument, "--leave-out: needs --join-digits, whose speakers it is about");
+  if (options.times && options.transcribe.empty())
+    throw Error(ErrorKind::argument, "--times: needs --transcribe, the sound whose words it is about");
   Reports reports(options, "Speech recognition");
   reports.settings(line);
   std::optional<train::ModelFile> file;
@@ -144,6 +158,9 @@ void run(Options& options, const CommandLine& line) {
     file = train::load_model(options.load);
     file->check_model({"conformer"});
     letters = Letters::parse(file->part("letters"), file->part_name("letters"));
+    if (const std::int64_t rate = file->integer("sample_rate"); rate < lowest_sample_rate || rate > highest_sample_rate)
+      throw Error(ErrorKind::io, fmt::format("{}: option sample_rate is out of range; got {}; expected {} to {} Hz",
+                                             file->path, rate, lowest_sample_rate, highest_sample_rate));
   }
   // Who only wants one sound read needs no corpus, and gets its text alone.
   const bool has_corpus =
@@ -161,6 +178,10 @@ void run(Options& options, const CommandLine& line) {
                                  .skip_bad = options.skip_bad,
                                  .seed = static_cast<std::uint64_t>(options.seed),
                                  .letters = letters ? &*letters : nullptr});
+  if (!options.predict.empty() && corpus.test.count == 0)
+    throw Error(ErrorKind::argument, has_corpus
+                                         ? fmt::format("--predict: {} has no utterances to test on", corpus.description)
+                                         : "--predict: needs a test part beside --transcribe; hint: --manifest");
   line.check_inputs(corpus.files);
   if (file) corpus.sample_rate = file->integer("sample_rate"), corpus.letters = *letters;
   const SpeechFeatures features(corpus.sample_rate);
@@ -178,8 +199,7 @@ void run(Options& options, const CommandLine& line) {
   std::string summary;
   if (has_corpus) {
     summary = fmt::format("{}: {} utterances to train on, {} dev, {} test", corpus.description,
-                          corpus.is_endless ? options.steps * batch_size : corpus.train.count, corpus.dev.count,
-                          corpus.test.count);
+                          training_count(corpus, options), corpus.dev.count, corpus.test.count);
     fmt::print("{}\n", summary);
     reports.report().data_text(summary);
   }
@@ -231,7 +251,8 @@ int main(int argc, char** argv) {
   line.text("--leave-out", options.leave_out, "a speaker of the digits who is only tested on");
   line.number("--strings", options.strings, "of digits to test on", 1, 1000000);
   line.number("--voices", options.voices, "of the synthesiser", 3, 10000);
-  line.number("--sample-rate", options.sample_rate, "Hz (default: 8000 for digits, else 16000)", 4000, 192000);
+  line.number("--sample-rate", options.sample_rate, "Hz (default: 8000 for digits, else 16000)", lowest_sample_rate,
+              highest_sample_rate);
   line.text("--lexicon", options.lexicon, "the words that may be said, one a line", CommandLine::Kind::source);
   line.flag("--train-lexicon", options.train_lexicon, "the words that may be said are those of the training texts");
   line.number("--steps", options.steps, "batches of 16 utterances to train on (default: by the data)", 1, 100000000);

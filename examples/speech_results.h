@@ -73,8 +73,8 @@ struct SpeechErrors {
   double right() const { return 1.0 - words.text_error_rate(); }
 };
 
-/// The words that may be said: those of a file, those of the training texts, those that the data or the model knows of,
-/// or none.
+/// The words that may be said: those of a file, those of the training texts (a model that is loaded has them), those
+/// that the data or the model knows of, or none.
 inline std::vector<std::string> lexicon_words(const SpeechCorpus& corpus, const std::string& path, bool of_training,
                                               const std::optional<train::ModelFile>& model) {
   if (!path.empty()) {
@@ -90,7 +90,7 @@ inline std::vector<std::string> lexicon_words(const SpeechCorpus& corpus, const 
     if (words.empty()) throw Error(ErrorKind::io, path + ": has no words");
     return {words.begin(), words.end()};
   }
-  if (of_training && !corpus.is_endless) {
+  if (of_training && !model && !corpus.is_endless) {
     std::set<std::string> words;
     for (std::int64_t i = 0; i < corpus.train.count; ++i) {
       std::istringstream stream(corpus.train.read(i).text);
@@ -102,6 +102,9 @@ inline std::vector<std::string> lexicon_words(const SpeechCorpus& corpus, const 
   std::vector<std::string> words;
   std::istringstream stream(model->part("words"));
   for (std::string word; stream >> word;) words.push_back(word);
+  if (of_training && words.empty())
+    throw Error(ErrorKind::argument,
+                "--train-lexicon: " + model->path + " was trained without it and knows no words; hint: --lexicon");
   return words;
 }
 

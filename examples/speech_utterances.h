@@ -6,12 +6,14 @@
 #include <saw/saw.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <set>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -38,11 +40,23 @@ struct SpeechCorpus {
   std::int64_t sample_rate = 16000;  ///< Hz
   SpeechPart train = {}, dev = {}, test = {};
   Letters letters = {};                      ///< of the training texts, or those that were given
-  bool is_endless = false;                   ///< training strings are made for the occasion: none comes twice
+  bool is_endless = false;                   ///< training strings are made for the occasion
   std::vector<std::string> words = {};       ///< all that may be said, where that is known
   std::vector<std::string> skipped = {};     ///< what cannot be used, and why
   std::vector<train::NamedPath> files = {};  ///< sound files
 };
+
+/// What tells whether the recordings are the same ones: the sizes of their files, whose names their table has.
+inline std::string fingerprint_of(const std::vector<train::NamedPath>& files) {
+  std::uint64_t hash = 14695981039346656037ULL;  // FNV-1a over the text
+  for (const train::NamedPath& file : files) {
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(file.path, error);
+    for (const char byte : error ? std::string("none,") : fmt::format("{},", size))
+      hash = (hash ^ static_cast<unsigned char>(byte)) * 1099511628211ULL;
+  }
+  return fmt::format("{} files with sizes of hash {:016x}", files.size(), hash);
+}
 
 struct SpeechCorpusOptions {
   std::string manifest, join_digits, leave_out;  ///< at most one of the first two

@@ -47,18 +47,24 @@ class TextUnits {
     return units;
   }
   std::string text() const { return subwords_ ? subwords_->text() : characters_.text(); }
+  /// What text() gave. Throws Error(io) in the name of `name` for what is none, or lacks an entry that all have.
   static TextUnits parse(const std::string& kind, const std::string& text, const std::string& name) {
     TextUnits units;
     if (kind == "subwords")
       units.subwords_ = data::Subwords::parse(text, name);
-    else
+    else if (kind == "characters")
       units.characters_ = data::Vocabulary::parse(text, name);
+    else
+      throw Error(ErrorKind::io, fmt::format("{}: unknown units \"{}\"; expected characters or subwords", name,
+                                             train::printable(kind, 60)));
+    for (const char* role : {"begin", "end", "unknown", "padding"})
+      if (!units.find_role(role)) throw Error(ErrorKind::io, fmt::format("{}: has no entry for {}", name, role));
     return units;
   }
 
   std::int64_t size() const { return subwords_ ? subwords_->size() : characters_.size(); }
   std::int64_t role(const char* name) const {
-    const auto found = subwords_ ? subwords_->find_role(name) : characters_.find_role(name);
+    const auto found = find_role(name);
     if (!found) throw Error(ErrorKind::internal, std::string("units of text: no entry for ") + name);
     return *found;
   }
@@ -74,6 +80,10 @@ class TextUnits {
   }
 
  private:
+  std::optional<std::int64_t> find_role(const char* name) const {
+    return subwords_ ? subwords_->find_role(name) : characters_.find_role(name);
+  }
+
   std::optional<data::Subwords> subwords_;
   data::Vocabulary characters_;
 };

@@ -8,6 +8,7 @@
 
 #include "saw/autograd/base/internal/check.h"
 #include "saw/data/audio/internal/log_filter_bank.h"
+#include "saw/data/audio/internal/log_mel_options.h"
 #include "saw/data/audio/internal/samples.h"
 
 namespace saw {
@@ -15,30 +16,6 @@ namespace data {
 namespace {
 
 constexpr std::int64_t largest_window = std::int64_t{1} << 20;
-
-LogMelOptions checked(LogMelOptions options) {
-  if (options.sample_rate < 1)
-    fail(ErrorKind::argument, "LogMel: the sample rate is out of range; got {}; expected at least 1",
-         options.sample_rate);
-  if (options.window < 2 || options.window > largest_window)
-    fail(ErrorKind::argument, "LogMel: the window is out of range; got {}; expected 2 to {} samples", options.window,
-         largest_window);
-  if (options.hop < 1)
-    fail(ErrorKind::argument, "LogMel: the hop is out of range; got {}; expected at least 1", options.hop);
-  if (options.mels < 1 || options.mels > options.window / 2 + 1)
-    fail(ErrorKind::argument, "LogMel: the number of mels is out of range; got {}; expected 1 to {}, the window's bins",
-         options.mels, options.window / 2 + 1);
-  const double nyquist = static_cast<double>(options.sample_rate) / 2.0;
-  if (options.high_frequency == 0.0) options.high_frequency = nyquist;
-  if (!(options.low_frequency >= 0.0 && options.low_frequency < options.high_frequency &&
-        options.high_frequency <= nyquist))
-    fail(ErrorKind::argument, "LogMel: the frequencies do not fit; got {} to {} Hz; expected 0 ≤ low < high ≤ {}",
-         options.low_frequency, options.high_frequency, nyquist);
-  // Below float32's smallest normal number the floor could round to 0, and its logarithm to −∞.
-  if (!(options.floor >= 1.2e-38 && options.floor <= 1e38))
-    fail(ErrorKind::argument, "LogMel: the floor is out of range; got {}; expected a positive float32", options.floor);
-  return options;
-}
 
 FilterBank filters_of(const LogMelOptions& options) {
   const MelBand band{options.window, options.sample_rate, options.mels, options.low_frequency, options.high_frequency};
@@ -68,6 +45,30 @@ std::vector<float> mirrored(const Tensor& samples, std::int64_t padding) {
 
 }  // namespace
 
+LogMelOptions checked_log_mel(const char* op, LogMelOptions options) {
+  if (options.sample_rate < 1)
+    fail(ErrorKind::argument, "{}: the sample rate is out of range; got {}; expected at least 1", op,
+         options.sample_rate);
+  if (options.window < 2 || options.window > largest_window)
+    fail(ErrorKind::argument, "{}: the window is out of range; got {}; expected 2 to {} samples", op, options.window,
+         largest_window);
+  if (options.hop < 1)
+    fail(ErrorKind::argument, "{}: the hop is out of range; got {}; expected at least 1", op, options.hop);
+  if (options.mels < 1 || options.mels > options.window / 2 + 1)
+    fail(ErrorKind::argument, "{}: the number of mels is out of range; got {}; expected 1 to {}, the window's bins", op,
+         options.mels, options.window / 2 + 1);
+  const double nyquist = static_cast<double>(options.sample_rate) / 2.0;
+  if (options.high_frequency == 0.0) options.high_frequency = nyquist;
+  if (!(options.low_frequency >= 0.0 && options.low_frequency < options.high_frequency &&
+        options.high_frequency <= nyquist))
+    fail(ErrorKind::argument, "{}: the frequencies do not fit; got {} to {} Hz; expected 0 ≤ low < high ≤ {}", op,
+         options.low_frequency, options.high_frequency, nyquist);
+  // Below float32's smallest normal number the floor could round to 0, and its logarithm to −∞.
+  if (!(options.floor >= 1.2e-38 && options.floor <= 1e38))
+    fail(ErrorKind::argument, "{}: the floor is out of range; got {}; expected a positive float32", op, options.floor);
+  return options;
+}
+
 struct LogMel::Plan {
   explicit Plan(const LogMelOptions& options)
       : window(hann_window(options.window)), bank(options.window, filters_of(options), options.floor) {}
@@ -77,7 +78,7 @@ struct LogMel::Plan {
 };
 
 LogMel::LogMel(const LogMelOptions& options)
-    : options_(checked(options)), plan_(std::make_unique<const Plan>(options_)) {}
+    : options_(checked_log_mel("LogMel", options)), plan_(std::make_unique<const Plan>(options_)) {}
 LogMel::~LogMel() = default;
 LogMel::LogMel(LogMel&&) noexcept = default;
 LogMel& LogMel::operator=(LogMel&&) noexcept = default;

@@ -16,6 +16,9 @@ namespace saw {
 namespace data {
 namespace {
 
+constexpr std::int64_t largest_count = 10'000'000;  // of utterances
+constexpr std::int64_t longest_utterance = 1000;    // words
+
 /// A phone, and what the articulators do for it: a stop closes and bursts.
 struct Phone {
   std::string name;
@@ -102,9 +105,12 @@ SyntheticSpeech::SyntheticSpeech(const SyntheticSpeechOptions& options) {
   if (options.voices < 1 || options.utterances < 1)
     fail(ErrorKind::argument, "SyntheticSpeech: got {} voices and {} utterances; expected at least one of each",
          options.voices, options.utterances);
-  if (options.fewest_words < 1 || options.most_words < options.fewest_words)
-    fail(ErrorKind::argument, "SyntheticSpeech: words of an utterance; got {} … {}; expected 1 ≤ fewest ≤ most",
-         options.fewest_words, options.most_words);
+  if (options.voices > largest_count / options.utterances)
+    fail(ErrorKind::argument, "SyntheticSpeech: got {} voices and {} utterances of each; expected at most {} in all",
+         options.voices, options.utterances, largest_count);
+  if (options.fewest_words < 1 || options.most_words < options.fewest_words || options.most_words > longest_utterance)
+    fail(ErrorKind::argument, "SyntheticSpeech: words of an utterance; got {} … {}; expected 1 ≤ fewest ≤ most ≤ {}",
+         options.fewest_words, options.most_words, longest_utterance);
   auto plan = std::make_shared<Plan>();
   plan->seed = options.seed;
   Dice dice(RandomStream(options.seed, 0));

@@ -44,7 +44,8 @@ struct SpokenText {
 ///   const data::SpokenText said = speech(0);         // "red leaf", and which phone is heard from where to where
 class SyntheticSpeech {
  public:
-  /// Throws Error(argument) for less than one voice, utterance or word.
+  /// Throws Error(argument) for less than one voice, utterance or word, for more than 1,000 words in an utterance, and
+  /// for more than 10,000,000 utterances in all.
   explicit SyntheticSpeech(const SyntheticSpeechOptions& options = {});
 
   /// The words that are said, sorted: letters a … z.

@@ -6,22 +6,24 @@
 #include <vector>
 
 #include "saw/autograd/base/internal/check.h"
+#include "saw/data/audio/internal/log_mel_options.h"
 #include "saw/data/audio/internal/mel_filters.h"
 #include "saw/data/audio/internal/samples.h"
 
 namespace saw {
 namespace data {
 
-Tensor warp_vocal_tract(const Tensor& frames, double factor, const LogMelOptions& mels) {
+Tensor warp_vocal_tract(const Tensor& frames, double factor, const LogMelOptions& options) {
   const Tensor x = checked_frames("warp_vocal_tract", frames);
+  const LogMelOptions mels = checked_log_mel("warp_vocal_tract", options);
   if (!(factor >= 0.25 && factor <= 4.0))
     fail(ErrorKind::argument, "warp_vocal_tract: the factor is out of range; got {}; expected 0.25 to 4", factor);
-  if (x.size(1) != mels.mels || mels.mels < 1)
+  if (x.size(1) != mels.mels)
     fail(ErrorKind::shape, "warp_vocal_tract: frames have the wrong shape; got {}; expected (frames, {})", x.shape(),
          mels.mels);
-  const double high = mels.high_frequency > 0.0 ? mels.high_frequency : 0.5 * static_cast<double>(mels.sample_rate);
-  const std::vector<double> places = bands_at({mels.window, mels.sample_rate, mels.mels, mels.low_frequency, high},
-                                              mels.slaney_scale ? MelScale::slaney : MelScale::htk, factor);
+  const std::vector<double> places =
+      bands_at({mels.window, mels.sample_rate, mels.mels, mels.low_frequency, mels.high_frequency},
+               mels.slaney_scale ? MelScale::slaney : MelScale::htk, factor);
   const std::int64_t rows = x.size(0), bands = x.size(1);
   Tensor result = Tensor::empty(x.shape(), float32);
   for (std::int64_t m = 0; m < bands; ++m) {

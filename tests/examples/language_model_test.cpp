@@ -195,12 +195,62 @@ TEST_CASE("language model: learns, is saved, loaded, measures and writes") {
     CHECK(best.output == first.output);
     CHECK(best.output == run(write + "--sample 2 --top-p 0.000001").output);
   }
+  // Both at once, of the folder that holds them; what is for one model says so.
+  const Outcome both = run("--load " + model + testing + " --sample 0");
+  CAPTURE(both.output);
+  for (const std::string name : {"lstm", "transformer"})
+    CHECK(row_of(both.output, name).at(1) == row_of(trained.output, name).at(3));
+  const std::string page = (directory / "page.html").string(), metrics = (directory / "metrics.jsonl").string();
+  CHECK(has(run("--load " + model + " --report " + page).output,
+            "--report: is for one model; hint: --load " + model + "/lstm"));
+  const Outcome reported =
+      run("--load " + model + "/lstm" + testing + " --sample 0 --profile --report " + page + " --metrics " + metrics);
+  CAPTURE(reported.output);
+  CHECK(has(reported.output, "\ntest "));
+  CHECK(has(test::read_file(page), "bits per character, test"));
+  CHECK(test::read_file(metrics).starts_with("{\"final_test_bits\":"));
+  CHECK(has(run("--load " + model + "/lstm --sample 0 --predict " + page + "2").output, "--predict: needs texts"));
   CHECK(run("--load " + model + "/lstm --prompt 'z\xC3\xBC' --sample 1 --longest 0").output == "z\xC3\xBC…\n");
   CHECK(run("--load " + model + "/lstm --prompt 'z\xC3\xBC' --sample 1 --longest 5").output.starts_with("z\xC3\xBC"));
   // A model goes on with its own units, whatever the texts.
   CHECK(run(data + "--epochs 1 --model lstm --init-from " + model + "/lstm").status == 0);
+  // … and with its own size.
+  const std::string from = "--epochs 1 --model lstm --sample 0 --threads 1 --init-from " + model + "/lstm --train " +
+                           (directory / "train.txt").string() + " --dev " + (directory / "dev.txt").string();
+  const Outcome sized = run(from);
+  CAPTURE(sized.output);
+  CHECK(sized.status == 0);
+  CHECK(has(sized.output, "\n8 of 8 tensors taken\n"));
+  CHECK(has(run(from + " --width 64").output, "has a width of 32; hint: --width 32"));
   for (const std::string other : {"--model transformer", "--model lstm --units subwords", "--model all"})
     CHECK(run(data + "--epochs 1 --init-from " + model + "/lstm " + other).status == 1);
+}
+
+TEST_CASE("language model: a file that says what cannot be is refused by its name") {
+  const test::TemporaryDirectory directory;
+  const std::string model = (directory / "model").string(), forged = (directory / "forged.safetensors").string();
+  REQUIRE(run(small_texts(directory, 20) + "--epochs 1 --model lstm --sample 0 --save " + model).status == 0);
+  const train::ModelFile good = train::load_model(model);
+  const auto refused = [&](const train::ModelFile& file, const std::string& why) {
+    train::save_model(forged, file);
+    const Outcome outcome = run("--load " + forged);
+    CAPTURE(outcome.output);
+    CHECK(outcome.status == 1);
+    CHECK(has(outcome.output, "language_model: " + forged + why));
+  };
+  const auto with = [&](const char* option, const train::Setting& value) {
+    train::ModelFile file = good;
+    file.options[option] = value;
+    return file;
+  };
+  for (const std::int64_t width : {-32, 0, 1, 33, 1 << 20})
+    refused(with("width", width), ": option width is out of range; got " + std::to_string(width));
+  for (const std::int64_t layers : {-1, 0, 1 << 30})
+    refused(with("layers", layers), ": option layers is out of range; got " + std::to_string(layers));
+  refused(with("units", std::string("syllables")), ", units: unknown units \"syllables\"; expected characters");
+  train::ModelFile bare = good;
+  bare.parts["units"] = data::Vocabulary({"a", "b"}).text();
+  refused(bare, ", units: has no entry for ");
 }
 
 TEST_CASE("language model: killed and resumed, the same bytes at the end") {

@@ -9,6 +9,7 @@
 #include "saw/autograd/ops.h"
 #include "saw/data/audio/audio.h"
 #include "saw/data/audio/synthetic_speech.h"
+#include "saw/train/model_file.h"
 #include "saw/train/progress.h"
 #include "support/files.h"
 
@@ -98,6 +99,8 @@ TEST_CASE("speech recognition: killed and resumed, the same bytes at the end") {
   CHECK(test::read_file(directory / "killed" / "model.safetensors") ==
         test::read_file(directory / "whole" / "model.safetensors"));
   CHECK(has(run(common + " --seed 2 --resume --save " + save("killed")).output, "--seed"));
+  data::write_wav((directory / "sound1.wav").string(), {randn({9000}) * 0.1, 4000});
+  CHECK(has(run(common + " --resume --save " + save("killed")).output, "the recordings"));
 }
 
 TEST_CASE("speech recognition: rows of a table that cannot be used are named, or left out and listed") {
@@ -135,6 +138,12 @@ TEST_CASE("speech recognition: rows of a table that cannot be used are named, or
   CHECK(has(skipped.output, "7 utterances to train on, 1 dev, 2 test"));
   CHECK(has(skipped.output, "left out, 3:\n"));
   CHECK(has(skipped.output, manifest + ":13: column \"text\": the letter \"7\""));
+  // A row that is left out does not take its path from a good one.
+  test::write_file(manifest, good + "second.wav\t \tx\ttrain\nsecond.wav\tsun\tx\tvalid\nsecond.wav\tsun\tx\ttrain\n");
+  const Outcome later = run(common + " --skip-bad");
+  CAPTURE(later.output);
+  CHECK(has(later.output, "8 utterances to train on, 1 dev, 2 test"));
+  CHECK(has(later.output, "left out, 2:\n"));
 
   test::write_file(manifest, "path\tspeaker\nsound1.wav\tx\n");
   CHECK(has(run(common).output, "\"text\""));
@@ -147,6 +156,9 @@ TEST_CASE("speech recognition: rows of a table that cannot be used are named, or
   const Outcome parted = run(common);
   CHECK(parted.status == 0);
   CHECK(has(parted.output, "2 utterances to train on, 1 dev, 0 test"));
+  CHECK(has(run(common + " --predict " + (directory / "heard.tsv").string()).output,
+            "--predict: " + manifest + " has no utterances to test on"));
+  CHECK(has(run(common + " --times").output, "--times: needs --transcribe"));
 
   test::write_file(manifest, good);
   const std::string lexicon = (directory / "words.txt").string();
@@ -156,7 +168,22 @@ TEST_CASE("speech recognition: rows of a table that cannot be used are named, or
   CHECK(has(run(common + " --lexicon " + lexicon).output, "words.txt:2: column \"word\": is not a single word"));
   test::write_file(lexicon, "sun\nred\nsun\n");
   CHECK(has(run(common + " --lexicon " + lexicon).output, "lexicon of 2 words"));
-  CHECK(has(run(common + " --train-lexicon").output, "lexicon of "));
+  const std::string model = (directory / "model").string();
+  const Outcome with_lexicon = run(common + " --train-lexicon --save " + model);
+  CHECK(has(with_lexicon.output, "lexicon of "));
+  CHECK(figures_of(run("--load " + model + " --train-lexicon --beam 1 --manifest " + manifest).output) ==
+        figures_of(with_lexicon.output));
+  REQUIRE(run(common + " --save " + model).status == 0);
+  CHECK(has(run("--load " + model + " --train-lexicon --manifest " + manifest).output,
+            "--train-lexicon: " + model + "/model.safetensors was trained without it"));
+  CHECK(has(
+      run("--load " + model + " --predict " + lexicon + "2 --transcribe " + (directory / "second.wav").string()).output,
+      "--predict: needs a test part"));
+  train::ModelFile forged = train::load_model(model);
+  forged.options["sample_rate"] = std::int64_t{99};
+  train::save_model(model + "/forged", forged);
+  CHECK(has(run("--load " + model + "/forged --manifest " + manifest).output,
+            "/forged: option sample_rate is out of range; got 99"));
 }
 
 TEST_CASE("speech recognition: digits joined to strings, with a speaker left out") {

@@ -81,6 +81,10 @@ TEST_CASE("synthetic speech: errors") {
   CHECK(test::kind_of([] { data::SyntheticSpeech({.utterances = 0}); }) == ErrorKind::argument);
   CHECK(test::kind_of([] { data::SyntheticSpeech({.fewest_words = 0}); }) == ErrorKind::argument);
   CHECK(test::kind_of([] { data::SyntheticSpeech({.fewest_words = 3, .most_words = 2}); }) == ErrorKind::argument);
+  constexpr std::int64_t many = std::int64_t{1} << 62;
+  CHECK(test::kind_of([] { data::SyntheticSpeech({.most_words = many}); }) == ErrorKind::argument);
+  CHECK(test::kind_of([] { data::SyntheticSpeech({.voices = many}); }) == ErrorKind::argument);
+  CHECK(test::kind_of([] { data::SyntheticSpeech({.voices = 4, .utterances = many}); }) == ErrorKind::argument);
   const data::SyntheticSpeech speech({.voices = 1, .utterances = 1});
   CHECK(test::kind_of([&] { speech(1); }) == ErrorKind::index);
   CHECK(test::kind_of([&] { speech.text(-1); }) == ErrorKind::index);

@@ -88,5 +88,14 @@ TEST_CASE("warp_vocal_tract: errors") {
   CHECK(test::kind_of([&] { data::warp_vocal_tract(zeros({3, 5}, float64), 1.0, mels); }) == ErrorKind::dtype);
   for (const double factor : {0.0, -1.0, 5.0, std::nan("")})
     CHECK(test::kind_of([&] { data::warp_vocal_tract(zeros({3, 5}), factor, mels); }) == ErrorKind::argument);
+  for (const data::LogMelOptions& wrong :
+       {data::LogMelOptions{.mels = 5, .low_frequency = -1000.0},
+        data::LogMelOptions{.mels = 5, .low_frequency = 8000.0}, data::LogMelOptions{.mels = 5, .high_frequency = -1.0},
+        data::LogMelOptions{.mels = 5, .high_frequency = 8001.0},
+        data::LogMelOptions{.mels = 5, .low_frequency = std::nan("")}, data::LogMelOptions{.sample_rate = 0, .mels = 5},
+        data::LogMelOptions{.window = 0, .mels = 5}})
+    CHECK(test::error_text([&] {
+            data::warp_vocal_tract(zeros({3, 5}), 1.0, wrong);
+          }).starts_with("warp_vocal_tract: the "));
   CHECK(test::kind_of([&] { data::perturb_vocal_tract(zeros({3, 5}), 0.9, mels, generator); }) == ErrorKind::argument);
 }
