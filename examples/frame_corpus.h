@@ -154,7 +154,7 @@ inline FrameCorpus synthetic_frames(const FrameCorpusOptions& options) {
   return corpus;
 }
 
-/// Strings of digits from recordings; a label is a digit or the pause.
+/// Strings of digits from recordings; a label is a digit or the pause. The test part is the same for every seed.
 inline FrameCorpus digit_frames(const std::string& manifest, const FrameCorpusOptions& options) {
   const DigitRecordings recordings = read_digits(manifest, {.skip_bad = options.skip_bad});
   FrameCorpus corpus{.description = manifest, .sample_rate = recordings.sample_rate, .skipped = recordings.skipped};
@@ -163,8 +163,10 @@ inline FrameCorpus digit_frames(const std::string& manifest, const FrameCorpusOp
   const std::int64_t pause = std::ssize(corpus.labels);
   corpus.labels.emplace_back("pause");
   const FrameFeatures features(recordings.sample_rate);
-  const auto part = [&](const std::string& split, std::int64_t count) {
-    const JoinedDigits strings(recordings, recordings.of_split(split), {.seed = options.seed});
+  // Each part draws with a seed of its own: with the same one, string i of every part would say the same digits where
+  // the recordings of the parts come in the same order.
+  const auto part = [&](const std::string& split, std::int64_t count, std::uint64_t seed) {
+    const JoinedDigits strings(recordings, recordings.of_split(split), {.seed = seed});
     return make_frames(count, split == "test", [&](std::int64_t i) {
       const JoinedString joined = strings(i);
       std::vector<LabelledSpan> spans;
@@ -177,10 +179,10 @@ inline FrameCorpus digit_frames(const std::string& manifest, const FrameCorpusOp
   };
   const std::int64_t train = options.train > 0 ? options.train : 4000, test = options.test > 0 ? options.test : 600;
   if (options.training) {
-    corpus.train = part("train", train);
-    corpus.dev = part("dev", options.dev(train));
+    corpus.train = part("train", train, 1000 + options.seed);
+    corpus.dev = part("dev", options.dev(train), 2);
   }
-  corpus.test = part("test", test);
+  corpus.test = part("test", test, 1);
   return corpus;
 }
 

@@ -46,9 +46,30 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-void test_labeller(Labelled& one, const FrameCorpus& corpus) {
-  one.labels = labels_of(*one.model, corpus.test);
-  one.confusion = confusion_of(one.labels, corpus.test, std::ssize(corpus.labels));
+void test_labeller(Labelled& one, const FrameCorpus& corpus, Reports& reports) {
+  {
+    const auto phase = reports.profile().phase("test");
+    one.labels = labels_of(*one.model, corpus.test);
+    one.confusion = confusion_of(one.labels, corpus.test, std::ssize(corpus.labels));
+  }
+  reports.report().figure("test frames right", fmt::format("{:.2f} %", 100 * one.confusion.accuracy()));
+  reports.report().confusion(one.confusion, corpus.labels);
+  reports.write({{"test_accuracy", one.confusion.accuracy()},
+                 {"parameters", one.model->number_of_parameters()},
+                 {"peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes)},
+                 {"seconds", one.seconds}});
+}
+
+/// Tests a model that was trained before.
+void test_saved_labeller(Labelled& one, const FrameCorpus& corpus, const Options& common, const CommandLine& line) {
+  const Options options = options_of(common, one.name);
+  const train::Stopwatch watch;
+  Reports reports(options, "Frames of speech: " + one.name);
+  reports.settings(line);
+  reports.report().data_text(corpus.description);
+  reports.report().model(*one.model);
+  test_labeller(one, corpus, reports);
+  reports.finish(watch.seconds());
 }
 
 /// Trains a model, or goes on with its training.
@@ -143,13 +164,7 @@ Labelled train_labeller(const std::string& name, const FrameCorpus& corpus, cons
   }
   run.finish();
   result.seconds = run.seconds();
-  test_labeller(result, corpus);
-  reports.report().figure("test frames right", fmt::format("{:.2f} %", 100 * result.confusion.accuracy()));
-  reports.report().confusion(result.confusion, corpus.labels);
-  reports.write({{"test_accuracy", result.confusion.accuracy()},
-                 {"parameters", model.number_of_parameters()},
-                 {"peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes)},
-                 {"seconds", result.seconds}});
+  test_labeller(result, corpus, reports);
   reports.finish(result.seconds);
   return result;
 }
@@ -171,6 +186,13 @@ std::vector<Labelled> saved_labellers(const Options& options) {
     file.check_model(known);
     Labelled& one = all.emplace_back(Labelled{
         .name = file.model, .label_names = lines_of(file.part("labels")), .sample_rate = file.integer("sample_rate")});
+    try {
+      if (one.label_names.empty()) throw Error(ErrorKind::io, "has no labels");
+      const FrameFeatures features(one.sample_rate);  // throws unless it fits
+    } catch (const Error& error) {
+      throw Error(ErrorKind::io,
+                  fmt::format("{}: of no use for sounds of {} Hz; {}", file.path, one.sample_rate, error.what()));
+    }
     one.model = make_labeller(one.name, std::ssize(one.label_names));
     file.load_into(*one.model);
     if (one.label_names != all[0].label_names || one.sample_rate != all[0].sample_rate)
@@ -179,27 +201,63 @@ std::vector<Labelled> saved_labellers(const Options& options) {
   return all;
 }
 
-/// What cannot be read or made shows now, not after the training.
-void check_files(const Options& options, const FrameCorpus& corpus) {
+/// What cannot be read or made shows now, not after the training; nor is anything replaced that is read, or made by the
+/// same command. `models` are those that are trained, or were loaded.
+void check_files(const Options& options, const FrameCorpus& corpus, const std::vector<std::string>& models) {
   std::vector<train::NamedPath> inputs = {{"--join-digits", options.digits}, {"--sound", options.sound}};
   for (const std::string& file : corpus.files) inputs.push_back({"a file of the data", file});
-  for (const LabellerName& name : labeller_names()) {
-    const Options own = options_of(options, name.name);
-    train::check_outputs(inputs, {{"--metrics", own.metrics}, {"--report", own.report}, {"--predict", own.predict}});
+  std::vector<train::NamedPath> outputs, folders = {{"--save", options.save}, {"--pictures", options.pictures}};
+  if (!options.save.empty()) outputs.push_back({"--save", options.save + "/options.json"});
+  if (!options.pictures.empty())
+    for (const char* name : {"frames-1.svg", "frames-2.svg", "frames-3.svg", "confusion.svg", "sound.svg"})
+      outputs.push_back({"--pictures", options.pictures + "/" + name});
+  for (const std::string& name : models) {
+    const Options own = options_of(options, name);
+    if (!own.save.empty())
+      for (const char* file : {train::model_file_name, "run.lock", "trace.json"})
+        outputs.push_back({"--save", own.save + "/" + file});
+    if (!own.load.empty() && std::filesystem::is_directory(own.load))
+      for (const std::string& folder : {own.load, own.load + "/" + name})
+        inputs.push_back({"--load", folder + "/" + train::model_file_name});
+    outputs.push_back({"--metrics", own.metrics});
+    outputs.push_back({"--report", own.report});
   }
+  outputs.push_back({"--predict", options.predict});
+  train::check_outputs(inputs, outputs, folders);
   if (!options.sound.empty()) read_frames(options.sound, corpus.sample_rate);
   if (!options.pictures.empty()) data::make_directories(options.pictures);
 }
 
-void run(const Options& options, const CommandLine& line) {
+/// Nothing that is asked for is passed over in silence.
+void check_together(const Options& options, const CommandLine& line) {
+  const auto refuse = [&](const std::vector<const char*>& names, const std::string& why) {
+    for (const char* name : names)
+      if (line.is_given(name)) throw Error(ErrorKind::argument, std::string(name) + ": " + why);
+  };
+  if (options.model == "all") refuse({"--init-from"}, "is for one model; say with --model for which");
+  if (options.load.empty()) return;
+  refuse({"--tensorboard", "--train-utterances"}, "has no meaning together with --load, which trains nothing");
+  if (!options.sound.empty())
+    refuse({"--join-digits", "--test-utterances", "--skip-bad", "--predict", "--metrics", "--report", "--profile"},
+           "has no meaning together with --load and --sound, which look at that sound alone");
+}
+
+void run(Options options, const CommandLine& line) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const train::Stopwatch watch;
   const bool trains = options.load.empty();
-  if (options.model == "all" && !options.init_from.empty())
-    throw Error(ErrorKind::argument, "--init-from: is for one model; say with --model for which");
+  check_together(options, line);
   std::vector<Labelled> all;
+  std::vector<std::string> models;
   if (!trains) all = saved_labellers(options);
-  if (!trains && !options.sound.empty()) return label_sound(options.sound, all, options.pictures);
+  for (const Labelled& one : all) models.push_back(one.name);
+  if (all.size() == 1) options.model = models[0];  // whose files have the names that were given
+  if (!trains && !options.sound.empty()) {
+    check_files(options, {.sample_rate = all[0].sample_rate}, models);
+    return label_sound(options.sound, all, options.pictures);
+  }
+  for (const LabellerName& name : labeller_names())
+    if (trains && (options.model == "all" || options.model == name.name)) models.emplace_back(name.name);
 
   fmt::print("{}\n", config_string());
   const FrameCorpusOptions parts{.training = trains,
@@ -214,17 +272,17 @@ void run(const Options& options, const CommandLine& line) {
                              corpus.train.frames(), corpus.dev.utterances.size(), parts_text);
   fmt::print("{}: {} labels; {}; made in {:.1f} s\n", corpus.description, corpus.labels.size(), parts_text,
              watch.seconds());
-  check_files(options, corpus);
+  check_files(options, corpus, models);
   for (Labelled& one : all) {
     if (one.label_names != corpus.labels || one.sample_rate != corpus.sample_rate)
       throw Error(ErrorKind::io, fmt::format("{}: was trained on other data: {} Hz, labels {}; got {} Hz, labels {}",
-                                             options.load, one.sample_rate, fmt::join(one.label_names, " "),
+                                             options.load, one.sample_rate,
+                                             train::printable(fmt::format("{}", fmt::join(one.label_names, " ")), 300),
                                              corpus.sample_rate, fmt::join(corpus.labels, " ")));
-    test_labeller(one, corpus);
+    test_saved_labeller(one, corpus, options, line);
   }
-  for (const LabellerName& name : labeller_names())
-    if (trains && (options.model == "all" || options.model == name.name))
-      all.push_back(train_labeller(name.name, corpus, options, line));
+  if (trains)
+    for (const std::string& name : models) all.push_back(train_labeller(name, corpus, options, line));
   if (!options.save.empty()) data::write_file(options.save + "/options.json", line.effective());
   print_table(corpus, all, trains ? corpus.majority() : -1);
   if (!options.predict.empty()) write_labels(options.predict, corpus, all);

@@ -150,37 +150,39 @@ inline LabelledFrames read_frames(const std::string& path, std::int64_t sample_r
   }
 }
 
-/// What the models hear in a sound file, as lines `begin end label` in seconds, and the beginning as a picture in a
-/// folder unless that is empty. Attention takes memory for pairs of frames, so it is half a minute that is looked at.
+/// What the models hear in a sound file, as lines `begin end label` in seconds, and the first half minute as a picture
+/// in a folder unless that is empty. Memory grows with the frames that are looked at together, and attention's time
+/// with their square: pieces of four minutes let recordings be of any length. Nothing is seen across the ends of a
+/// piece.
 inline void label_sound(const std::string& path, const std::vector<Labelled>& all, const std::string& folder) {
-  constexpr std::int64_t longest = 30 * frames_per_second;
+  constexpr std::int64_t longest = 240 * frames_per_second, drawn = 30 * frames_per_second;
   const LabelledFrames sound = read_frames(path, all.front().sample_rate);
   const std::int64_t frames = sound.frames.size(0);
   FrameSet pieces;
   for (std::int64_t begin = 0; begin < frames; begin += longest) {
     const std::int64_t end = std::min(begin + longest, frames);
-    pieces.utterances.push_back({.name = sound.name,
-                                 .frames = sound.frames.slice(0, begin, end),
-                                 .log_mel = sound.log_mel.slice(0, begin, end),
-                                 .labels = std::vector<std::int64_t>(static_cast<std::size_t>(end - begin))});
+    pieces.utterances.push_back({.frames = sound.frames.slice(0, begin, end)});
   }
-  std::vector<train::Tier> tiers;  // of the first piece
+  std::vector<train::Tier> tiers;
   for (const Labelled& one : all) {
     const auto labels = labels_of(*one.model, pieces);
-    tiers.push_back(tier_of(one.name, labels[0], one.label_names));
     std::vector<std::int64_t> joined;
     for (const auto& piece : labels) joined.insert(joined.end(), piece.begin(), piece.end());
+    tiers.push_back(tier_of(one.name,
+                            {joined.begin(), joined.begin() + std::min<std::int64_t>(std::ssize(joined), drawn)},
+                            one.label_names));
     fmt::print("\n{}, {}\n", train::printable(sound.name), one.name);
     for (std::size_t begin = 0, end = 0; begin < joined.size(); begin = end) {
       while (end < joined.size() && joined[end] == joined[begin]) ++end;
       fmt::print("{:.2f}\t{:.2f}\t{}\n", static_cast<double>(begin) / frames_per_second,
                  static_cast<double>(end) / frames_per_second,
-                 one.label_names[static_cast<std::size_t>(joined[begin])]);
+                 train::printable(one.label_names[static_cast<std::size_t>(joined[begin])], 100));
     }
   }
   if (folder.empty()) return;
   data::make_directories(folder);
-  draw_utterance(folder + "/sound.svg", pieces.utterances[0], std::move(tiers));
+  draw_utterance(folder + "/sound.svg",
+                 {.name = sound.name, .log_mel = sound.log_mel.slice(0, 0, std::min(frames, drawn))}, std::move(tiers));
 }
 
 }  // namespace saw::examples

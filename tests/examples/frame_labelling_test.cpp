@@ -90,6 +90,25 @@ TEST_CASE("frame labelling: the synthesiser's utterances, the same ones for the 
   CHECK(other.test.utterances[0].labels != corpus.test.utterances[0].labels);
 }
 
+TEST_CASE("frame labelling: the parts are strings of their own, the test part the same for every seed") {
+  const Tones files;  // the recordings of all parts come in the same order
+  const FrameCorpus corpus = digit_frames(files.text("manifest.tsv"), {.train = 72, .test = 12, .seed = 1});
+  const FrameCorpus other = digit_frames(files.text("manifest.tsv"), {.train = 72, .test = 12, .seed = 2});
+  const auto same = [](const FrameSet& a, const FrameSet& b) {
+    const auto said = [](const LabelledFrames& one) { return one.name.substr(one.name.find(": ")); };
+    REQUIRE(std::min(a.utterances.size(), b.utterances.size()) == 12);
+    int count = 0;
+    for (std::size_t i = 0; i < 12; ++i) count += said(a.utterances[i]) == said(b.utterances[i]);
+    return count;
+  };
+  CHECK(same(corpus.train, corpus.dev) < 2);
+  CHECK(same(corpus.train, corpus.test) < 2);
+  CHECK(same(corpus.dev, corpus.test) < 2);
+  CHECK(same(corpus.test, other.test) == 12);
+  CHECK(test::same_bits(corpus.test.utterances[3].frames, other.test.utterances[3].frames));
+  for (std::size_t i = 0; i < 12; ++i) CHECK(corpus.train.utterances[i].name != other.train.utterances[i].name);
+}
+
 TEST_CASE("frame labelling: windows repeat the ends of an utterance, and see no other") {
   const WindowLabeller labeller(2, 4, 2);  // frames -4, -2, 0, 2, 4
   const Tensor frames = arange(5).to(float32).reshape({5, 1}).expand({5, 39}).contiguous();
@@ -139,24 +158,45 @@ TEST_CASE("frame labelling: learns, is saved, loaded, hears sounds, draws pictur
   CHECK(has(test::read_file(files / "pictures" / "confusion.svg"), ">pause</text>"));
   CHECK(has(test::read_file(files / "page.html"), "test frames right"));
 
-  const Outcome loaded = run(files.arguments() + "--load " + files.text("one"));
+  const std::string test_only =
+      fmt::format("--join-digits {} --test-utterances 4 --load {} ", files.text("manifest.tsv"), files.text("one"));
+  const Outcome loaded =
+      run(test_only + "--profile --report " + files.text("again.html") + " --metrics " + files.text("again.jsonl"));
   CHECK(loaded.status == 0);
   CHECK(row_of(loaded.output, "window11") == row);
+  CHECK(has(loaded.output, "\ntest "));  // a phase
+  CHECK(has(test::read_file(files / "again.html"), "test frames right"));
+  CHECK(has(test::read_file(files / "again.jsonl"), "test_accuracy"));
   const Outcome heard = run("--load " + files.text("one") + " --sound " + files.text("4_ann_test.wav"));
   CHECK(heard.status == 0);
   CHECK(has(heard.output, "4_ann_test.wav, window11\n0.00\t"));
   CHECK(has(heard.output, "\t4\n"));
   // More than is looked at at once, and too little.
-  data::write_wav(files.text("long.wav"), {randn({280000}) * 0.1, 8000});
+  data::write_wav(files.text("long.wav"), {randn({1930000}) * 0.1, 8000});
   const Outcome long_sound = run("--load " + files.text("one") + " --pictures " + files.text("pictures") + " --sound " +
                                  files.text("long.wav"));
   CHECK(long_sound.status == 0);
-  CHECK(has(long_sound.output, "\t35.01\t"));
+  CHECK(has(long_sound.output, "\t241.26\t"));
   CHECK(has(test::read_file(files / "pictures" / "sound.svg"), ">window11</text>"));
   data::write_wav(files.text("short.wav"), {zeros({50}), 8000});
   const Outcome short_sound = run("--load " + files.text("one") + " --sound " + files.text("short.wav"));
   CHECK(short_sound.status == 1);
   CHECK(has(short_sound.output, "frame_labelling: " + files.text("short.wav") + ": "));
+  // The name of a label is not for the terminal to act on; a sample rate that cannot be is the model's fault.
+  train::ModelFile changed = train::load_model(files.text("one"));
+  changed.parts["labels"].replace(8, 1, "\x1b[2J");  // that of 4
+  train::save_model(files.text("changed.safetensors"), changed);
+  const Outcome escaped =
+      run("--load " + files.text("changed.safetensors") + " --sound " + files.text("4_ann_test.wav"));
+  CHECK(escaped.status == 0);
+  CHECK(has(escaped.output, "\t\\x1b[2J\n"));
+  CHECK_FALSE(has(escaped.output, "\x1b["));
+  changed.options["sample_rate"] = std::int64_t{99};
+  train::save_model(files.text("changed.safetensors"), changed);
+  const Outcome slow = run("--load " + files.text("changed.safetensors") + " --sound " + files.text("4_ann_test.wav"));
+  CHECK(slow.status == 1);
+  CHECK(
+      has(slow.output, "frame_labelling: " + files.text("changed.safetensors") + ": of no use for sounds of 99 Hz; "));
   const Outcome other = run("--load " + files.text("one") + " --test-utterances 1");
   CHECK(other.status == 1);
   CHECK(has(other.output, "one: was trained on other data: 8000 Hz, labels 0 1 2"));
@@ -179,11 +219,20 @@ TEST_CASE("frame labelling: all models, killed and resumed, the same bytes at th
     CHECK(test::read_file(files / "killed" / model) == test::read_file(files / "whole" / model));
     CHECK(has(test::read_file(files / fmt::format("metrics-{}.jsonl", name.name)), "test_accuracy"));
   }
-  const Outcome loaded = run(files.arguments() + "--load " + files.text("whole"));
+  const std::string load =
+      fmt::format("--join-digits {} --test-utterances 4 --load {} ", files.text("manifest.tsv"), files.text("whole"));
+  const Outcome loaded = run(load + "--report " + files.text("page.html"));
   CHECK(loaded.status == 0);
-  for (const LabellerName& name : labeller_names())
+  for (const LabellerName& name : labeller_names()) {
     CHECK(row_of(loaded.output, name.name) == row_of(whole.output, name.name));
-  const Outcome one = run(files.arguments() + "--model bilstm --load " + files.text("whole"));
+    CHECK(has(test::read_file(files / fmt::format("page-{}.html", name.name)), "test frames right"));
+  }
+  const std::string model = files.text("whole") + "/window1/model.safetensors", before = test::read_file(model);
+  const Outcome over = run(load + "--predict " + model);
+  CHECK(over.status == 1);
+  CHECK(has(over.output, "frame_labelling: --predict: " + model + ": the same file as --load"));
+  CHECK(test::read_file(model) == before);
+  const Outcome one = run(load + "--model bilstm");
   CHECK(row_of(one.output, "bilstm") == row_of(whole.output, "bilstm"));
   CHECK_FALSE(has(one.output, "attention"));
 }
@@ -201,6 +250,26 @@ TEST_CASE("frame labelling: what cannot be used is named, or left out and counte
   refused("--load " + files.text("nowhere"), files.text("nowhere"));
   const std::string small = files.arguments(1) + "--model window1 --epochs 1 ";
   refused(small + "--predict " + files.text("3_ann_dev.wav"), "--predict: ");
+  const std::string quick = files.arguments(1) + "--epochs 1 ", pictures = files.text("pictures");
+  for (const char* file : {"window1/model.safetensors", "bilstm/run.lock", "attention/trace.json"}) {
+    const std::string path = files.text("fr/") + file;
+    refused(quick + "--save " + files.text("fr") + " --predict " + path,
+            "--predict: " + path + ": the same file as --save");
+  }
+  for (const char* option : {"--predict", "--metrics", "--report"})
+    for (const char* picture : {"frames-1.svg", "frames-3.svg", "confusion.svg", "sound.svg"})
+      refused(fmt::format("{}--pictures {} {} {}/{}", small, pictures, option, pictures, picture),
+              fmt::format("{}: {}/{}: the same file as --pictures", option, pictures, picture));
+  refused(quick + "--report " + files.text("a.html") + " --predict " + files.text("a-bilstm.html"), "--predict: ");
+  const std::string load = "--load " + files.text("manifest.tsv");  // which is not looked at
+  refused(load + " --tensorboard " + files.text("board"), "--tensorboard: has no meaning together with --load");
+  refused(load + " --train-utterances 3", "--train-utterances: has no meaning together with --load");
+  for (const std::string& option :
+       {"--predict " + files.text("out"), "--metrics " + files.text("out"), "--report " + files.text("out"),
+        "--join-digits " + files.text("manifest.tsv"), std::string("--test-utterances 3"), std::string("--profile"),
+        std::string("--skip-bad")})
+    refused(load + " --sound " + files.text("3_ann_dev.wav") + " " + option,
+            option.substr(0, option.find(' ')) + ": has no meaning together with --load and --sound");
   std::filesystem::create_directories(files / "page-bilstm.html");
   refused(files.arguments(1) + "--report " + files.text("page.html"), "--report: ");
   test::write_file(files / "text.wav", "no sound");
