@@ -33,9 +33,10 @@ struct Tagger : nn::Module {
   nn::LSTM* lstm = nullptr;
   nn::GRU* gru = nullptr;
   nn::Linear& output = child<nn::Linear>("output", 400, tags);
-  nn::ConditionalRandomField& crf = child<nn::ConditionalRandomField>("crf", tags);
+  nn::ConditionalRandomField* crf = nullptr;  // with --crf
 
-  explicit Tagger(const std::string& cell) {
+  Tagger(const std::string& cell, bool with_crf) {
+    if (with_crf) crf = &child<nn::ConditionalRandomField>("crf", tags);
     if (cell == "lstm")
       lstm = &child<nn::LSTM>("lstm", {.input_size = 100, .hidden_size = 200, .num_layers = 2, .bidirectional = true});
     else
@@ -74,12 +75,12 @@ void run(const Options& options) {
   for (std::int64_t i = 0; i < sentences; ++i) lengths.push_back(options.lengths == "equal" ? 19 : 8 + i * 5 % 24);
   const Segments segments = Segments::from_lengths(lengths);
   const Tensor ids = randint(0, vocabulary, {segments.rows()}), targets = randint(0, tags, {segments.rows()});
-  Tagger tagger(options.cell);
+  Tagger tagger(options.cell, options.crf);
   optim::AdamW adam(tagger.parameters(), {.learning_rate = 1e-3});
   fmt::print("{}, {} lengths, {} parameters\n", options.cell, options.lengths, tagger.number_of_parameters());
   const auto step = [&](bool with_crf) {
     const Tensor scores = tagger.forward(ids, segments);
-    const Tensor loss = with_crf ? tagger.crf.forward(scores, targets, segments) : nn::cross_entropy(scores, targets);
+    const Tensor loss = with_crf ? tagger.crf->forward(scores, targets, segments) : nn::cross_entropy(scores, targets);
     adam.zero_grad();
     loss.backward();
     adam.step();

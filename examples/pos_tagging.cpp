@@ -206,9 +206,8 @@ void show(Tagger& tagger, const TaggingVocabularies& vocabularies, const std::st
 
 /// The tags of a corpus as lines "word, its tag, the predicted tag", with a blank line after each sentence.
 void predict(Tagger& tagger, const TaggingVocabularies& vocabularies, const data::Corpus& corpus,
-             const std::string& path) {
+             const data::TaggingCorpus& numbers, const std::string& path) {
   data::AtomicFile file(path);
-  const data::TaggingCorpus numbers(corpus, vocabularies);
   for (std::size_t i = 0; i < corpus.sentences.size(); ++i) {
     const data::Sentence& sentence = corpus.sentences[i];
     const std::vector<std::string> tags =
@@ -222,12 +221,12 @@ void predict(Tagger& tagger, const TaggingVocabularies& vocabularies, const data
 
 /// Figures, confusions, the sentences that were tagged worst, and where the words of the first sentence look.
 void describe_test(train::Report& report, Tagger& tagger, const TaggingVocabularies& vocabularies,
-                   const data::Corpus& corpus, const train::ConfusionMatrix& confusion) {
+                   const data::Corpus& corpus, const data::TaggingCorpus& numbers,
+                   const train::ConfusionMatrix& confusion) {
   std::vector<std::string> names;
   for (std::int64_t id = 0; id < vocabularies.tags.size(); ++id) names.push_back(vocabularies.tags.word(id));
   report.figure("test accuracy", fmt::format("{:.2f} %", 100 * confusion.accuracy()));
   report.confusion(confusion, names);
-  const data::TaggingCorpus numbers(corpus, vocabularies);
   const NoGradGuard no_grad;
   tagger.eval();
   for (std::size_t i = 0; i < std::min<std::size_t>(corpus.sentences.size(), 1000); ++i) {
@@ -276,6 +275,7 @@ void run(const Options& options, const CommandLine& line) {
   std::unique_ptr<Tagger> tagger;
   const bool trains = options.load.empty();
   data::Corpus testing;
+  std::optional<data::TaggingCorpus> test;  // the same in numbers
   if (trains || line.is_given("--test")) testing = read_sentences(options.test);
   if (trains) {
     fmt::print("{}\n", config_string());
@@ -302,7 +302,7 @@ void run(const Options& options, const CommandLine& line) {
       train::say(train::initialise_from(file.weights, tagger->state_dict(), skip).text());
     }
     const data::TaggingCorpus training_ids(training, vocabularies), dev_ids(dev, vocabularies);
-    const data::TaggingCorpus readable(testing, vocabularies);  // or it says now what is wrong with it
+    test.emplace(testing, vocabularies);  // says now what is wrong with it, and not after the training
     reports.report().data_text(to_string(data::summary(training)) + "\n" + to_string(data::summary(dev, training)));
     reports.report().model(*tagger);
     fmt::print("model {}: {} parameters\n{}\n{}\n", options.model, tagger->number_of_parameters(),
@@ -320,17 +320,17 @@ void run(const Options& options, const CommandLine& line) {
     file.load_into(*tagger);
   }
   if (!testing.sentences.empty()) {
-    const data::TaggingCorpus test(testing, vocabularies);
-    const train::ConfusionMatrix confusion = confusion_of(*tagger, test, vocabularies);
+    if (!test) test.emplace(testing, vocabularies);
+    const train::ConfusionMatrix confusion = confusion_of(*tagger, *test, vocabularies);
     const double test_accuracy = confusion.accuracy();
-    fmt::print("test {:.2f} % of {} words; {} in all\n", 100 * test_accuracy, test.word_count(),
+    fmt::print("test {:.2f} % of {} words; {} in all\n", 100 * test_accuracy, test->word_count(),
                train::format_duration(watch.seconds()));
     reports.write({{"test_accuracy", test_accuracy},
                    {"parameters", tagger->number_of_parameters()},
                    {"peak_bytes", static_cast<std::int64_t>(memory_stats().peak_bytes)},
                    {"seconds", watch.seconds()}});
-    describe_test(reports.report(), *tagger, vocabularies, testing, confusion);
-    if (!options.predict.empty()) predict(*tagger, vocabularies, testing, options.predict);
+    describe_test(reports.report(), *tagger, vocabularies, testing, *test, confusion);
+    if (!options.predict.empty()) predict(*tagger, vocabularies, testing, *test, options.predict);
   }
   reports.finish(watch.seconds());
   if (!options.tag.empty())

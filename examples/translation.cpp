@@ -224,7 +224,7 @@ void run(const Options& options, const CommandLine& line) {
   std::unique_ptr<TranslationModel> model;
   ParallelTexts training, dev, testing;
   bool script_token = options.script_token;
-  std::string built = options.model;
+  std::string model_name = options.model;
   if (trains) training = read_pairs(options.train, options.skip_bad), dev = read_pairs(options.dev, options.skip_bad);
   if (trains || line.is_given("--test")) testing = read_pairs(options.test, options.skip_bad);
   if (trains) {
@@ -246,6 +246,7 @@ void run(const Options& options, const CommandLine& line) {
                    learned("target", options.target_units, training.targets)};
     } else {
       before = train::load_model(options.init_from);  // its vectors belong to its own units
+      before->check_model({options.model});
       languages = languages_of(*before);
       if (before->text("source_units") != options.source_units || before->text("target_units") != options.target_units)
         throw Error(ErrorKind::argument,
@@ -255,7 +256,6 @@ void run(const Options& options, const CommandLine& line) {
     }
     check_beam(options, languages);
     model = make_translation_model(options.model, languages.source.size(), languages.target.size());
-    if (before) before->check_model({options.model});
     if (before) train::say(train::initialise_from(before->weights, model->state_dict(), {}).text());
     const std::string summary =
         fmt::format("{} pairs to train on, {} to choose by, {} to report on; {} and {} units", training.size(),
@@ -271,7 +271,7 @@ void run(const Options& options, const CommandLine& line) {
     languages = languages_of(file);
     check_beam(options, languages);
     script_token = file.flag("script_token");
-    built = file.model;
+    model_name = file.model;
     model = make_translation_model(file.model, languages.source.size(), languages.target.size());
     file.load_into(*model);
   }
@@ -302,9 +302,9 @@ void run(const Options& options, const CommandLine& line) {
       show("nearest training pair", nearest);
     }
     const auto sources = Pairs(testing, languages, script_token).sources;
-    show(built + ", greedy", translate(*model, languages, sources, 1));
+    show(model_name + ", greedy", translate(*model, languages, sources, 1));
     const std::vector<std::string> translations = translate(*model, languages, sources, options.beam);
-    const Scores scores = show(fmt::format("{}, beam {}", built, options.beam), translations);
+    const Scores scores = show(fmt::format("{}, beam {}", model_name, options.beam), translations);
     reports.write({{"bleu", scores.bleu},
                    {"chrf", scores.chrf},
                    {"parameters", model->number_of_parameters()},
